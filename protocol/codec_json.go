@@ -1,0 +1,176 @@
+package protocol
+
+import (
+	"bytes"
+	stdjson "encoding/json"
+	"errors"
+	"strconv"
+	"sync"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	jsonv1 "github.com/go-json-experiment/json/v1"
+)
+
+type jsonCodec struct{}
+
+// lenient is what JavaScript allows and encoding/json/v2 does not by default;
+// and durations, which it would refuse.
+var lenient = json.JoinOptions(
+	jsontext.AllowDuplicateNames(true),
+	jsontext.AllowInvalidUTF8(true),
+	jsonv1.FormatDurationAsNano(true),
+)
+
+// AppendValue writes the commonest types itself and leaves the rest to json.
+func (jsonCodec) AppendValue(dst []byte, bin [][]byte, v any) ([]byte, [][]byte, error) {
+	switch v := v.(type) {
+	case nil:
+		return append(dst, "null"...), bin, nil
+	case bool:
+		return strconv.AppendBool(dst, v), bin, nil
+	case string:
+		return appendString(dst, v), bin, nil
+	case int:
+		return strconv.AppendInt(dst, int64(v), 10), bin, nil
+	case int64:
+		return strconv.AppendInt(dst, v, 10), bin, nil
+	case uint64:
+		return strconv.AppendUint(dst, v, 10), bin, nil
+	case []byte:
+		if v == nil {
+			return append(dst, "null"...), bin, nil
+		}
+		dst = appendPlaceholder(dst, len(bin))
+		return dst, append(bin, cloneBytes(v)), nil
+	case jsontext.Value:
+		return appendRaw(dst, bin, v)
+	case stdjson.RawMessage:
+		return appendRaw(dst, bin, v)
+	}
+	e := encoders.Get().(*encoder)
+	dst, bin, err := e.append(dst, bin, v)
+	e.free()
+	return dst, bin, err
+}
+
+// appendRaw copies raw JSON as it is, trimmed. A nil one is null.
+func appendRaw(dst []byte, bin [][]byte, raw []byte) ([]byte, [][]byte, error) {
+	if raw == nil {
+		return append(dst, "null"...), bin, nil
+	}
+	s := scanner{data: raw, maxDepth: hardMaxDepth, attachments: -1}
+	start := s.space(0)
+	end := s.value(start, 0)
+	if end < 0 {
+		return dst, bin, errors.Join(errRaw, s.err())
+	}
+	if s.space(end) != len(raw) {
+		return dst, bin, errors.Join(errRaw, &SyntaxError{Offset: end, Reason: reasonTrailing})
+	}
+	return append(dst, raw[start:end]...), bin, nil
+}
+
+// cloneBytes copies b; an empty b stays non-nil, as an attachment is never nil.
+func cloneBytes(b []byte) []byte { return append(make([]byte, 0, len(b)), b...) }
+
+// encoder is the pooled state of one AppendValue: the marshaler that takes
+// binary values out has to know where to put them.
+type encoder struct {
+	buf  bytes.Buffer
+	enc  *jsontext.Encoder
+	opts jsontext.Options
+	bin  [][]byte
+}
+
+var encoders = sync.Pool{New: func() any {
+	e := new(encoder)
+	e.opts = json.JoinOptions(
+		lenient,
+		jsontext.PreserveRawStrings(true),
+		json.WithMarshalers(json.MarshalToFunc(e.marshalBytes)),
+	)
+	e.enc = jsontext.NewEncoder(&e.buf)
+	return e
+}}
+
+func (e *encoder) marshalBytes(enc *jsontext.Encoder, b []byte) error {
+	if b == nil {
+		return enc.WriteToken(jsontext.Null)
+	}
+	var scratch [48]byte
+	e.bin = append(e.bin, cloneBytes(b))
+	return enc.WriteValue(appendPlaceholder(scratch[:0], len(e.bin)-1))
+}
+
+func (e *encoder) append(dst []byte, bin [][]byte, v any) ([]byte, [][]byte, error) {
+	e.bin = bin
+	e.buf.Reset()
+	e.enc.Reset(&e.buf, e.opts)
+	if err := json.MarshalEncode(e.enc, v); err != nil {
+		return dst, bin, err
+	}
+	out := e.buf.Bytes()
+	return append(dst, out[:len(out)-1]...), e.bin, nil // without its line feed
+}
+
+func (e *encoder) free() {
+	e.bin = nil
+	if e.buf.Cap() <= maxPooled {
+		encoders.Put(e)
+	}
+}
+
+func (jsonCodec) DecodeValue(raw []byte, bin [][]byte, dst any) error {
+	if len(bin) == 0 {
+		return json.Unmarshal(raw, dst, lenient)
+	}
+	d := decoders.Get().(*decoder)
+	d.bin = bin
+	err := json.Unmarshal(raw, dst, d.opts)
+	d.bin = nil
+	decoders.Put(d)
+	return err
+}
+
+// decoder is the pooled state of one DecodeValue with attachments.
+type decoder struct {
+	opts json.Options
+	bin  [][]byte
+}
+
+var decoders = sync.Pool{New: func() any {
+	d := new(decoder)
+	d.opts = json.JoinOptions(lenient, json.WithUnmarshalers(json.JoinUnmarshalers(
+		json.UnmarshalFromFunc(d.bytes),
+		json.UnmarshalFromFunc(d.any),
+	)))
+	return d
+}}
+
+// bytes resolves a placeholder; anything else is left to json, which reads
+// null and base64.
+func (d *decoder) bytes(dec *jsontext.Decoder, dst *[]byte) error {
+	if dec.PeekKind() != '{' {
+		return errors.ErrUnsupported
+	}
+	raw, err := dec.ReadValue()
+	if err != nil {
+		return err
+	}
+	b, err := attachment(raw, d.bin)
+	if err != nil {
+		return err
+	}
+	*dst = b
+	return nil
+}
+
+func (d *decoder) any(dec *jsontext.Decoder, dst *any) error {
+	raw, err := dec.ReadValue()
+	if err != nil {
+		return err
+	}
+	*dst, err = decodeAny(raw, d.bin)
+	return err
+}
