@@ -1,0 +1,43 @@
+# Every target explains itself: `make` alone prints the list.
+SHELL := /usr/bin/env bash
+.DEFAULT_GOAL := help
+
+FUZZTIME ?= 60s
+COUNT ?= 6
+BASE ?=
+
+.PHONY: help
+help: ## Print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: check
+check: ## Tier 1: format, vet, staticcheck, import rules, unit tests with -race, allocation budgets
+	@test/run.sh check
+
+.PHONY: test
+test: ## Everything a submission must pass: check, every tier under test/, fuzzing of 10 s a decoder
+	@test/run.sh check tiers fuzz
+
+.PHONY: bench
+bench: ## Benchmarks to artifacts/bench.txt; BASE=<revision> compares with that revision, COUNT=6 repeats
+	@test/bench.sh "$(COUNT)" "$(BASE)"
+
+.PHONY: fuzz
+fuzz: ## Fuzz each decoder for FUZZTIME=60s
+	@FUZZTIME=$(FUZZTIME) test/run.sh fuzz
+
+.PHONY: lint
+lint: ## Format, vet, staticcheck, shell syntax and import rules only
+	@test/run.sh lint
+
+.PHONY: build
+build: ## Static binaries of every command, into bin/
+	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$$(git describe --tags --always --dirty)" -o bin/ ./cmd/... ./loadtest/...
+
+.PHONY: run
+run: ## The development server with its demo page, on 127.0.0.1:3000
+	go run ./cmd/siod dev
+
+.PHONY: clean
+clean: ## Remove what was built: bin/, artifacts/, .cache/
+	rm -rf bin artifacts .cache
