@@ -134,9 +134,9 @@ func (r *Reader) Init(cfg Config) {
 
 // Partial reports whether the peer is inside a header, a frame or a fragmented
 // message. The caller then keeps a read deadline, since a peer could hold the
-// memory for ever.
+// memory for ever. After an error or a Close it is false.
 func (r *Reader) Partial() bool {
-	return r.hdrLen > 0 || r.p != nil && (r.p.inFrame || r.p.op != 0)
+	return !r.closed && (r.hdrLen > 0 || r.p != nil && (r.p.inFrame || r.p.op != 0))
 }
 
 // Release gives all buffers back. Call it when the connection has ended; the
@@ -163,11 +163,8 @@ func (r *Reader) Release() {
 // is a *CloseError and final: all later calls return it. After a Close all
 // bytes are consumed and ignored (RFC 6455 section 5.5.1).
 func (r *Reader) Next(buf []byte) (m Message, n int, ok bool, err error) {
-	if p := r.p; p != nil && p.op == 0 && !p.inFrame {
-		r.Release() // all that was left is the message delivered last
-	} else if p != nil {
-		p.out.free()
-		p.out = nil
+	if r.p != nil {
+		r.settle()
 	}
 	if r.failed != nil {
 		return Message{}, 0, false, r.failed
@@ -220,10 +217,21 @@ func (r *Reader) Next(buf []byte) (m Message, n int, ok bool, err error) {
 	}
 	if v != 0 {
 		r.Release()
+		r.hdrLen = 0
 		r.failed = &closeErrors[v]
 		return Message{}, n, false, r.failed
 	}
 	return Message{}, n, false, nil
+}
+
+// settle frees what the message delivered last has used.
+func (r *Reader) settle() {
+	if p := r.p; r.closed || p.op == 0 && !p.inFrame {
+		r.Release()
+	} else {
+		p.out.free()
+		p.out = nil
+	}
 }
 
 // header reads a header from the front of b, keeping it while it is in pieces.
