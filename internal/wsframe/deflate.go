@@ -7,9 +7,16 @@ import (
 	"github.com/klauspost/compress/flate"
 )
 
-// syncTail is what a flush ends with and what a sender cuts off (RFC 7692
-// section 7.2.1).
-const syncTail = 4
+const (
+	// syncTail is the size of what a flush ends with and a sender cuts off
+	// (RFC 7692 section 7.2.1).
+	syncTail = 4
+	// deflateLevel is the last of the fast levels. Against the fastest it
+	// takes 15 % more time and saves 7 % of the bytes on JSON of 2 kB
+	// (BenchmarkBuild/deflate), and a body is made once for many receivers. A
+	// pooled compressor takes about 600 KiB.
+	deflateLevel = 4
+)
 
 // deflater is a pooled compressor that appends to a slice.
 type deflater struct {
@@ -34,7 +41,7 @@ func Deflate(dst, payload []byte) ([]byte, error) {
 	z, ok := deflaters.Get().(*deflater)
 	if !ok {
 		z = new(deflater)
-		fw, err := flate.NewWriter(z, flate.BestSpeed)
+		fw, err := flate.NewWriter(z, deflateLevel)
 		if err != nil {
 			return dst, fmt.Errorf("wsframe: deflate: %w", err)
 		}

@@ -37,7 +37,8 @@ func TestInflateRFC(t *testing.T) {
 		{"final block without the zero", packed(fText, "\xf3\x48\xcd\xc9\xc9\x07\x00"), hello},
 		{"bytes behind a final block", packed(fText, "\xf3\x48\xcd\xc9\xc9\x07\x00\x00\x01"),
 			outcome{Violation: BadDeflate}},
-		{"no bytes at all", packed(fText, ""), outcome{Violation: BadDeflate}},
+		{"no bytes at all", packed(fText, ""), outcome{Messages: []Message{text("")}}},
+		{"no bytes in fragments", stream(frame(0x1|bitRsv1, ""), frame(fCont, "")), outcome{Messages: []Message{text("")}}},
 		{"reserved block type", packed(fText, "\x07"), outcome{Violation: BadDeflate}},
 		{"stored lengths disagree", packed(fText, "\x00\x05\x00\x00\x00hello\x00"), outcome{Violation: BadDeflate}},
 		{"distance too far back", packed(fText, "\xf2\x00\x11\x00\x00"), outcome{Violation: BadDeflate}},
@@ -61,7 +62,7 @@ func TestDeflateRoundTrip(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(7, 7))
 	cfg := Config{Server: true, Deflate: true, MaxMessage: 4 << 20}
-	for _, n := range []int{0, 1, 5, 100, 1024, 5000, 65535, 65536, 70000, 1 << 20} {
+	for _, n := range []int{0, 1, 5, 100, 1024, 5000, 65535, 65536, 70000, 300_000} {
 		noise := make([]byte, n)
 		for i := range noise {
 			noise[i] = byte(rng.Uint32())
@@ -87,9 +88,11 @@ func TestDeflateRoundTrip(t *testing.T) {
 			}
 			frame := AppendHeader(nil, ws.OpBinary, true, len(body))
 			got := readPieces(t, Config{Deflate: true, MaxMessage: 4 << 20}, append(frame, body...))
-			wantOutcome(t, got, outcome{Messages: []Message{{Kind: Binary, Data: append([]byte{}, payload...)}}})
+			if got.Violation != 0 || len(got.Messages) != 1 || !bytes.Equal(got.Messages[0].Data, payload) {
+				t.Fatalf("%d bytes: %s, %d messages", n, got.Violation, len(got.Messages))
+			}
 
-			for level := stdflate.HuffmanOnly; level <= stdflate.BestCompression; level++ {
+			for _, level := range []int{stdflate.HuffmanOnly, stdflate.NoCompression, 1, 6, 9} {
 				var buf bytes.Buffer
 				fw, err := stdflate.NewWriter(&buf, level)
 				if err != nil {

@@ -38,4 +38,18 @@
 // Limits that are always on: bytes of a message over all its fragments and
 // after inflating, fragments of a message, runs of empty fragments, and the
 // ratio of inflated to compressed bytes. UTF-8 of text is always checked.
+//
+// Verdicts were compared with those of the npm package ws, the reference
+// server's WebSocket library, on 770 streams, right and wrong. They agree but
+// for these, all meant:
+//
+//   - a 64-bit length with the top bit set is a protocol error here (1002, RFC
+//     6455 section 5.2) and too big there (1009);
+//   - a compressed message that ends inside a block, or has bytes behind its
+//     final block, is refused here (1007), and there what came out is delivered;
+//   - empty fragments in a row and the ratio of inflating are limited here;
+//   - compressed bytes may pass the message limit here by what deflate adds to
+//     data that does not compress; the inflated bytes may not;
+//   - content is judged here when a message is complete, there a compressed
+//     fragment at once, so that another mistake in between may be named first.
 package wsframe

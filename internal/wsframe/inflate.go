@@ -38,10 +38,12 @@ var inflaters = sync.Pool{New: func() any {
 // most limit, and at most maxRatio times the compressed bytes above
 // ratioFloor; the output buffer grows as bytes come out.
 func inflate(in *chunk, limit int64) (*chunk, Violation) {
-	packed := 0
-	if in != nil {
-		packed = len(in.b)
+	// An empty message should be one zero byte (RFC 7692 section 7.2.3.6).
+	// None at all can mean nothing else, and the reference server reads it so.
+	if in == nil || len(in.b) == 0 {
+		return in, 0
 	}
+	packed := len(in.b)
 	in = in.grow(len(inflateTail))
 	in.b = append(in.b, inflateTail...)
 	defer func() { in.free() }()

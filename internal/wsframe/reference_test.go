@@ -163,6 +163,9 @@ func reference(cfg Config, in []byte) (out outcome) {
 }
 
 func referenceInflate(packed []byte, limit int64) ([]byte, Violation) {
+	if len(packed) == 0 {
+		return []byte{}, 0
+	}
 	over := TooBig
 	if byRatio := max(16384, 100*int64(len(packed))); byRatio < limit {
 		limit, over = byRatio, TooHighRatio
