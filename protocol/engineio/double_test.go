@@ -48,6 +48,15 @@ func TestDoubleUTF8(t *testing.T) {
 			single: true,
 		},
 		{
+			name:  "1.x surrogate beside the character below the surrogates",
+			steps: []step{{"7:4" + double("\ud7ff\xed\xa0\x80"), []Packet{message("\ud7ff\uFFFD")}}},
+		},
+		{
+			name:   "2.x first character beyond Latin-1",
+			steps:  []step{{"2:4\u0100", []Packet{message("\u0100")}}},
+			single: true,
+		},
+		{
 			name:   "2.x Latin-1 that is not UTF-8",
 			steps:  []step{{"6:4héllo", []Packet{message("héllo")}}},
 			single: true,

@@ -78,6 +78,7 @@ func TestDecodeText(t *testing.T) {
 		{rev: V4, frame: "bAQ==AQ==", reason: reasonBase64},
 		{rev: V4, frame: "bAQ-_", reason: reasonBase64},
 		{rev: V4, frame: "bAQ\nID", reason: reasonBase64},
+		{rev: V4, frame: "bAQ\rID", reason: reasonBase64},
 		{rev: V4, frame: "bAQID\r\n", reason: reasonBase64},
 		{rev: V3, frame: "b4AQ ID", reason: reasonBase64},
 	}

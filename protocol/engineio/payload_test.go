@@ -183,6 +183,7 @@ func TestMalformed(t *testing.T) {
 		{"length only", DecodePayload3Binary, form3Binary, "\x00\x02", nil, 0, reasonLengthNone},
 		{"kind only", DecodePayload3Binary, form3Binary, "\x00", nil, 0, reasonLengthNone},
 		{"ASCII digits", DecodePayload3Binary, form3Binary, "\x002\xff4a", nil, 0, reasonLength},
+		{"digit ten", DecodePayload3Binary, form3Binary, "\x00\x0a\xff4a", nil, 0, reasonLength},
 		{"empty text", DecodePayload3Binary, form3Binary, "\x00\x00\xff", nil, 3, reasonEmpty},
 		{"empty binary", DecodePayload3Binary, form3Binary, "\x01\x00\xff", nil, 3, reasonEmpty},
 		{"too long", DecodePayload3Binary, form3Binary, "\x00\x03\xff4a", nil, 0, reasonShort},
