@@ -34,24 +34,24 @@ func (a *Args) add(start, end int) {
 	a.count++
 }
 
-// ParseArgs scans a JSON array whose elements become the arguments. Limits are
-// the default ones except for the number of attachments, which is that of bin;
-// a placeholder must refer to one of them. If bin is empty, placeholders are
-// ordinary objects. Neither slice is copied.
+// ParseArgs scans a JSON array whose elements become the arguments. A
+// placeholder in it must refer to one of bin; if bin is empty, placeholders are
+// ordinary objects. Neither slice is copied. JSON may be 64 deep; see
+// [Limits.ParseArgs] for another limit.
 func ParseArgs(json []byte, bin [][]byte) (Args, error) {
-	return parseArgs(json, bin, DefaultMaxDepth)
+	return Limits{}.ParseArgs(json, bin)
 }
 
-func parseArgs(json []byte, bin [][]byte, depth int) (a Args, err error) {
-	s := scanner{data: json, maxDepth: depth, attachments: len(bin)}
-	if len(bin) == 0 {
-		s.attachments = -1
-	}
+// ParseArgs is the function of that name with l.MaxDepth; the number of
+// attachments is not limited.
+func (l Limits) ParseArgs(json []byte, bin [][]byte) (Args, error) {
+	s := newScanner(json, l.WithDefaults().MaxDepth, len(bin))
+	var a Args
 	end, err := s.arguments(0, &a, nil)
 	if err != nil {
 		return Args{}, err
 	}
-	if end = s.space(end); end != len(json) {
+	if end = s.Space(end); end != len(json) {
 		return Args{}, &SyntaxError{Offset: end, Reason: reasonTrailing}
 	}
 	a.bin = bin
@@ -139,37 +139,4 @@ func (a Args) Clone() Args {
 		sp.end -= first
 	}
 	return c
-}
-
-// arguments reads an array that starts at i and notes its elements in a, except
-// that the first goes to name if that is not nil. It returns the index after
-// the array.
-func (s *scanner) arguments(i int, a *Args, name *span) (int, error) {
-	a.json, a.bin, a.count, a.more = s.data, nil, 0, nil
-	if i >= len(s.data) || s.data[i] != '[' {
-		return 0, &SyntaxError{Offset: i, Reason: reasonArray}
-	}
-	i = s.space(i + 1)
-	if i < len(s.data) && s.data[i] == ']' {
-		return i + 1, nil
-	}
-	for {
-		start := s.space(i)
-		if i = s.value(start, 1); i < 0 {
-			return 0, s.err()
-		}
-		if name != nil {
-			*name, name = span{uint32(start), uint32(i)}, nil
-		} else {
-			a.add(start, i)
-		}
-		i = s.space(i)
-		if i >= len(s.data) || s.data[i] != ',' && s.data[i] != ']' {
-			return 0, &SyntaxError{Offset: i, Reason: reasonJSON}
-		}
-		if s.data[i] == ']' {
-			return i + 1, nil
-		}
-		i++
-	}
 }

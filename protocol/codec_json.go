@@ -10,6 +10,8 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	jsonv1 "github.com/go-json-experiment/json/v1"
+
+	"github.com/siod-io/siod/protocol/internal/jsonscan"
 )
 
 type jsonCodec struct{}
@@ -41,7 +43,7 @@ func (jsonCodec) AppendValue(dst []byte, bin [][]byte, v any) ([]byte, [][]byte,
 		if v == nil {
 			return append(dst, "null"...), bin, nil
 		}
-		dst = appendPlaceholder(dst, len(bin))
+		dst = jsonscan.AppendRef(dst, len(bin))
 		return dst, append(bin, cloneBytes(v)), nil
 	case jsontext.Value:
 		return appendRaw(dst, bin, v)
@@ -59,13 +61,13 @@ func appendRaw(dst []byte, bin [][]byte, raw []byte) ([]byte, [][]byte, error) {
 	if raw == nil {
 		return append(dst, "null"...), bin, nil
 	}
-	s := scanner{data: raw, maxDepth: hardMaxDepth, attachments: -1}
-	start := s.space(0)
-	end := s.value(start, 0)
+	s := newScanner(raw, jsonscan.HardMaxDepth, 0)
+	start := s.Space(0)
+	end := s.Value(start, 0)
 	if end < 0 {
 		return dst, bin, errors.Join(errRaw, s.err())
 	}
-	if s.space(end) != len(raw) {
+	if s.Space(end) != len(raw) {
 		return dst, bin, errors.Join(errRaw, &SyntaxError{Offset: end, Reason: reasonTrailing})
 	}
 	return append(dst, raw[start:end]...), bin, nil
@@ -100,7 +102,7 @@ func (e *encoder) marshalBytes(enc *jsontext.Encoder, b []byte) error {
 	}
 	var scratch [48]byte
 	e.bin = append(e.bin, cloneBytes(b))
-	return enc.WriteValue(appendPlaceholder(scratch[:0], len(e.bin)-1))
+	return enc.WriteValue(jsonscan.AppendRef(scratch[:0], len(e.bin)-1))
 }
 
 func (e *encoder) append(dst []byte, bin [][]byte, v any) ([]byte, [][]byte, error) {

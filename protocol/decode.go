@@ -36,7 +36,7 @@ func NewDecoder(l Limits) *Decoder {
 }
 
 // Init readies d, forgetting whatever it held.
-func (d *Decoder) Init(l Limits) { *d = Decoder{limits: l.withDefaults()} }
+func (d *Decoder) Init(l Limits) { *d = Decoder{limits: l.WithDefaults()} }
 
 // Pending reports whether a binary packet waits for attachments.
 func (d *Decoder) Pending() bool { return d.pending != nil }

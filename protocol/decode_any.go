@@ -5,134 +5,117 @@ import (
 	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/siod-io/siod/protocol/internal/jsonscan"
 )
 
-// attachment returns the binary value that raw, valid JSON, is a placeholder
-// of.
+// attachment returns the binary value that raw, a valid JSON object, stands
+// for.
 func attachment(raw []byte, bin [][]byte) ([]byte, error) {
-	num, ok := parsePlaceholder(raw)
-	if !ok {
+	ref := jsonscan.ParseRef(raw)
+	if !ref.Is() {
 		return nil, fmt.Errorf("%w: an object is no binary value", ErrAttachment)
 	}
-	if num < 0 || num >= len(bin) {
-		return nil, fmt.Errorf("%w: number %d of %d", ErrAttachment, num, len(bin))
-	}
-	return bin[num], nil
+	return resolve(ref, bin)
 }
 
-// decodeAny builds the Go value of valid JSON, with []byte for placeholders.
+func resolve(ref jsonscan.Ref, bin [][]byte) ([]byte, error) {
+	if !ref.Valid(len(bin)) {
+		return nil, fmt.Errorf("%w: number %d of %d", ErrAttachment, ref.Index(), len(bin))
+	}
+	return bin[ref.Index()], nil
+}
+
+// decodeAny builds the Go value of a JSON text: []byte for a placeholder, and
+// otherwise what encoding/json makes of an any.
 func decodeAny(raw []byte, bin [][]byte) (any, error) {
-	a := anyReader{scanner{data: raw, maxDepth: hardMaxDepth, attachments: -1}, bin}
-	v, end, err := a.read(a.space(0), 0)
-	if err == nil && a.space(end) != len(raw) {
-		err = &SyntaxError{Offset: end, Reason: reasonTrailing}
+	r := anyReader{scanner: newScanner(raw, jsonscan.HardMaxDepth, 0), bin: bin}
+	start := r.Space(0)
+	end := r.Value(start, 0)
+	if end < 0 {
+		return nil, r.scanner.err()
 	}
-	return v, err
+	if end = r.Space(end); end != len(raw) {
+		return nil, &SyntaxError{Offset: end, Reason: reasonTrailing}
+	}
+	v, _ := r.read(start)
+	return v, r.failed
 }
 
+// anyReader reads JSON that was validated, so that only what JSON cannot say is
+// an error: a number out of range, a placeholder without attachment.
 type anyReader struct {
 	scanner
-	bin [][]byte
+	bin    [][]byte
+	failed error // the first such error
 }
 
-func (a *anyReader) read(i, depth int) (v any, end int, err error) {
-	if i >= len(a.data) {
-		return nil, i, &SyntaxError{Offset: i, Reason: reasonJSON}
-	}
-	switch a.data[i] {
+func (r *anyReader) read(i int) (v any, end int) {
+	switch r.at(i) {
 	case '[':
-		return a.readArray(i, depth+1)
+		return r.array(i)
 	case '{':
-		return a.readObject(i, depth+1)
+		return r.object(i)
 	}
-	if end = a.value(i, depth); end < 0 {
-		return nil, i, a.err()
-	}
-	switch raw := a.data[i:end]; raw[0] {
+	end = r.Value(i, 0)
+	switch raw := r.Data[i:end]; raw[0] {
 	case 'n':
-		return nil, end, nil
+		return nil, end
 	case 't', 'f':
-		return raw[0] == 't', end, nil
+		return raw[0] == 't', end
 	case '"':
-		s, _ := jsontext.AppendUnquote(nil, raw)
-		return string(s), end, nil
+		return unquote(raw), end
 	default:
 		f, err := strconv.ParseFloat(string(raw), 64)
-		return f, end, err
+		r.fail(err)
+		return f, end
 	}
 }
 
-func (a *anyReader) readArray(i, depth int) (v any, end int, err error) {
-	if !a.deeper(i, depth) {
-		return nil, i, a.err()
+func (r *anyReader) fail(err error) {
+	if r.failed == nil {
+		r.failed = err
 	}
+}
+
+func (r *anyReader) array(i int) (v any, end int) {
 	list := []any{}
-	i = a.space(i + 1)
-	if i < len(a.data) && a.data[i] == ']' {
-		return list, i + 1, nil
-	}
-	for {
+	for i = r.Space(i + 1); r.at(i) != ']'; {
 		var item any
-		if item, i, err = a.read(a.space(i), depth); err != nil {
-			return nil, i, err
-		}
+		item, i = r.read(i)
 		list = append(list, item)
-		i = a.space(i)
-		switch {
-		case i < len(a.data) && a.data[i] == ',':
-			i++
-		case i < len(a.data) && a.data[i] == ']':
-			return list, i + 1, nil
-		default:
-			return nil, i, &SyntaxError{Offset: i, Reason: reasonJSON}
+		if i = r.Space(i); r.at(i) == ',' {
+			i = r.Space(i + 1)
 		}
 	}
+	return list, i + 1
 }
 
-func (a *anyReader) readObject(i, depth int) (v any, end int, err error) {
-	if !a.deeper(i, depth) {
-		return nil, i, a.err()
-	}
-	var ph placeholder
+func (r *anyReader) object(i int) (v any, end int) {
+	var ref jsonscan.Ref
 	obj := map[string]any{}
-	i = a.space(i + 1)
-	if i < len(a.data) && a.data[i] == '}' {
-		return obj, i + 1, nil
-	}
-	for {
-		name := a.space(i)
-		if name >= len(a.data) || a.data[name] != '"' {
-			return nil, name, &SyntaxError{Offset: name, Reason: reasonJSON}
-		}
-		nameEnd := a.str(name)
-		if nameEnd < 0 {
-			return nil, i, a.err()
-		}
-		if i = a.space(nameEnd); i >= len(a.data) || a.data[i] != ':' {
-			return nil, i, &SyntaxError{Offset: i, Reason: reasonJSON}
-		}
-		val := a.space(i + 1)
+	for i = r.Space(i + 1); r.at(i) != '}'; {
+		nameEnd := r.String(i)
+		name := r.Data[i:nameEnd]
+		val := r.Space(r.Space(nameEnd) + 1)
 		var item any
-		if item, i, err = a.read(val, depth); err != nil {
-			return nil, i, err
-		}
-		key, _ := jsontext.AppendUnquote(nil, a.data[name:nameEnd])
-		obj[string(key)] = item
-		ph.member(a.data[name:nameEnd], a.data[val:i])
-		i = a.space(i)
-		switch {
-		case i < len(a.data) && a.data[i] == ',':
-			i++
-		case i < len(a.data) && a.data[i] == '}':
-			if !ph.is {
-				return obj, i + 1, nil
-			}
-			if ph.num < 0 || ph.num >= len(a.bin) {
-				return nil, i, fmt.Errorf("%w: number %d of %d", ErrAttachment, ph.num, len(a.bin))
-			}
-			return a.bin[ph.num], i + 1, nil
-		default:
-			return nil, i, &SyntaxError{Offset: i, Reason: reasonJSON}
+		item, i = r.read(val)
+		obj[unquote(name)] = item
+		ref.Member(name, r.Data[val:i])
+		if i = r.Space(i); r.at(i) == ',' {
+			i = r.Space(i + 1)
 		}
 	}
+	if !ref.Is() {
+		return obj, i + 1
+	}
+	b, err := resolve(ref, r.bin)
+	r.fail(err)
+	return b, i + 1
+}
+
+// unquote returns the text of a JSON string. A lone surrogate is U+FFFD.
+func unquote(raw []byte) string {
+	s, _ := jsontext.AppendUnquote(nil, raw) // the error reports a surrogate
+	return string(s)
 }

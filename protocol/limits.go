@@ -1,5 +1,7 @@
 package protocol
 
+import "github.com/siod-io/siod/protocol/internal/jsonscan"
+
 // Defaults of [Limits].
 const (
 	DefaultMaxAttachments = 10
@@ -41,10 +43,8 @@ type Limits struct {
 	MaxPending int
 }
 
-const hardMaxDepth = 10_000
-
-// withDefaults returns the limits with every zero (or negative) field filled.
-func (l Limits) withDefaults() Limits {
+// WithDefaults returns the limits with every zero or negative field filled.
+func (l Limits) WithDefaults() Limits {
 	def := func(v *int, d int) {
 		if *v <= 0 {
 			*v = d
@@ -56,6 +56,6 @@ func (l Limits) withDefaults() Limits {
 	def(&l.MaxNamespace, DefaultMaxNamespace)
 	def(&l.MaxQuery, DefaultMaxQuery)
 	def(&l.MaxPending, DefaultMaxPending)
-	l.MaxDepth = min(l.MaxDepth, hardMaxDepth)
+	l.MaxDepth = min(l.MaxDepth, jsonscan.HardMaxDepth)
 	return l
 }

@@ -39,14 +39,11 @@ func (d *Decoder) packet(data []byte, p *Packet) (attachments int, err error) {
 	if i, err = ackID(data, i, p); err != nil {
 		return 0, err
 	}
-	s := scanner{data: data, maxDepth: d.limits.MaxDepth, attachments: attachments}
-	if attachments == 0 {
-		s.attachments = -1
-	}
+	s := newScanner(data, d.limits.MaxDepth, attachments)
 	if i, err = d.payload(&s, i, p); err != nil {
 		return 0, err
 	}
-	if i = s.space(i); i != len(data) {
+	if i = s.Space(i); i != len(data) {
 		return 0, &SyntaxError{Offset: i, Reason: reasonTrailing}
 	}
 	return attachments, nil
@@ -127,37 +124,37 @@ func (d *Decoder) payload(s *scanner, i int, p *Packet) (int, error) {
 	case Event:
 		return d.event(s, i, p)
 	case Ack:
-		if i >= len(s.data) || s.data[i] != '[' {
+		if s.at(i) != '[' {
 			return 0, s.notA(i, reasonAck)
 		}
 		return s.arguments(i, &p.Args, nil)
 	case Disconnect:
-		if i < len(s.data) {
+		if i < len(s.Data) {
 			return 0, &SyntaxError{Offset: i, Reason: reasonDisconnect}
 		}
 		return i, nil
 	}
-	if i >= len(s.data) {
+	if i >= len(s.Data) {
 		return i, nil
 	}
-	c := s.data[i]
+	c := s.Data[i]
 	if p.Type == Connect && c != '{' {
 		return 0, s.notA(i, reasonConnect)
 	}
 	if p.Type == ConnectError && c != '{' && c != '"' {
 		return 0, s.notA(i, reasonError)
 	}
-	end := s.value(i, 0)
+	end := s.Value(i, 0)
 	if end < 0 {
 		return 0, s.err()
 	}
-	p.Payload = s.data[i:end:end]
+	p.Payload = s.Data[i:end:end]
 	return end, nil
 }
 
 // notA explains a payload of the wrong kind: it may be no JSON at all.
 func (s *scanner) notA(i int, reason string) error {
-	if i < len(s.data) && s.value(i, 0) < 0 {
+	if i < len(s.Data) && s.Value(i, 0) < 0 {
 		return s.err()
 	}
 	return &SyntaxError{Offset: i, Reason: reason}
@@ -165,7 +162,7 @@ func (s *scanner) notA(i int, reason string) error {
 
 // event reads the array of an EVENT and unquotes its name.
 func (d *Decoder) event(s *scanner, i int, p *Packet) (int, error) {
-	if i >= len(s.data) || s.data[i] != '[' {
+	if s.at(i) != '[' {
 		return 0, s.notA(i, reasonEvent)
 	}
 	var name span
@@ -173,7 +170,7 @@ func (d *Decoder) event(s *scanner, i int, p *Packet) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	raw := s.data[name.start:name.end:name.end]
+	raw := s.Data[name.start:name.end:name.end]
 	switch {
 	case len(raw) == 0: // an empty array
 		return 0, &SyntaxError{Offset: i, Reason: reasonEvent}
