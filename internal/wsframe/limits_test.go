@@ -68,6 +68,8 @@ func TestLimitBeyondMemory(t *testing.T) {
 	wantOutcome(t, readPieces(t, cfg, in), outcome{Violation: TooBig})
 	in = stream(frame(0x2, "ab"), wire{b0: fCont, form: 8, claim: 1<<63 - 1})
 	wantOutcome(t, readPieces(t, cfg, in), outcome{Violation: TooBig})
+	in = stream(frame(fText|bitRsv1, "\xf2\x48\xcd\xc9\xc9\x07\x00"))
+	wantOutcome(t, readPieces(t, cfg, in), outcome{Messages: []Message{text("Hello")}})
 }
 
 func TestFragmentLimit(t *testing.T) {

@@ -163,6 +163,35 @@ func TestErrorIsFinal(t *testing.T) {
 	}
 }
 
+// TestDataIsApart appends to the Data of a message that aliases the buffer; the
+// message behind it must not change.
+func TestDataIsApart(t *testing.T) {
+	t.Parallel()
+	var r Reader
+	r.Init(server)
+	in := stream(frame(fText, "first"), frame(fText, "second"))
+	m, n, ok, err := r.Next(in)
+	if !ok || err != nil {
+		t.Fatalf("first: %t, %v", ok, err)
+	}
+	if &m.Data[0] != &in[n-len(m.Data)] {
+		t.Error("a whole frame was copied")
+	}
+	_ = append(m.Data, "overwritten?"...)
+	if m, _, ok, err = r.Next(in[n:]); !ok || err != nil || string(m.Data) != "second" {
+		t.Errorf("second: %q, %t, %v", m.Data, ok, err)
+	}
+}
+
+func TestKindNames(t *testing.T) {
+	t.Parallel()
+	for k, want := range []string{"unknown", "text", "binary", "ping", "pong", "close", "unknown"} {
+		if got := Kind(k).String(); got != want {
+			t.Errorf("Kind(%d) = %q, want %q", k, got, want)
+		}
+	}
+}
+
 func TestViolationTables(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}
