@@ -9,10 +9,8 @@
 # tiers  every folder of test/ that holds Go tests, each as a stage of its own
 # fuzz   every fuzz target of the module, FUZZTIME each (10s unless set)
 #
-# A tier says what it needs in its own folder: test/<tier>/apt.txt names Debian
-# packages, one a line, and test/<tier>/package-lock.json npm packages. What is
-# missing is installed first, and said. Nothing is skipped: a tier that cannot
-# run fails. The run stops at the first failed stage; KEEP_GOING=1 goes on.
+# What is missing on the machine is installed first, and said (test/setup.sh).
+# Nothing is skipped: a tier that cannot run fails. The run stops at the first failed stage; KEEP_GOING=1 goes on.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -62,27 +60,11 @@ as_root() {
 	if ((EUID == 0)); then "$@"; else sudo "$@"; fi
 }
 
-debian_packages() { # names on stdin; installs those that are missing
-	local p missing=()
-	while read -r p; do
-		[[ -z $p || $p == \#* ]] && continue
-		dpkg-query -W -f '${Status}\n' "$p" 2>/dev/null | grep -q '^install ok installed' || missing+=("$p")
-	done
-	((${#missing[@]})) || return 0
-	echo "installing Debian packages: ${missing[*]}"
-	as_root apt-get update -qq
-	as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
-}
-
-npm_packages() { # a folder with a package-lock.json
-	local dir=$1
-	[[ $dir/node_modules/.package-lock.json -nt $dir/package-lock.json ]] && return 0
-	echo "installing npm packages of $dir"
-	npm ci --prefix "$dir" --ignore-scripts --no-audit --no-fund --loglevel=error
-}
-
 install_compiler() { # the race detector needs a C compiler
-	command -v gcc >/dev/null || printf '%s\n' gcc libc6-dev | debian_packages
+	command -v gcc >/dev/null && return 0
+	echo "installing Debian packages: gcc libc6-dev"
+	as_root apt-get update -qq
+	as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends gcc libc6-dev >/dev/null
 }
 
 install_tools() {
@@ -92,17 +74,6 @@ install_tools() {
 		go build -C tools -o ../.cache/bin/ tool
 		touch .cache/bin/*
 	fi
-}
-
-install_tiers() {
-	local list dir
-	for list in test/*/apt.txt; do
-		[[ -e $list ]] && debian_packages <"$list"
-	done
-	for dir in test/*/; do
-		[[ -e ${dir}package-lock.json ]] && npm_packages "${dir%/}"
-	done
-	return 0
 }
 
 # ---- stages
@@ -158,7 +129,7 @@ run_check() {
 
 run_tiers() {
 	local dir name
-	stage install install_tiers
+	stage setup sh test/setup.sh
 	for dir in test/*/; do
 		name=$(basename "$dir")
 		find "$dir" -name '*_test.go' -not -path '*/node_modules/*' | grep -q . || continue
