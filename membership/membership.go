@@ -3,6 +3,7 @@ package membership
 import (
 	"context"
 	"errors"
+	"time"
 )
 
 var (
@@ -79,9 +80,12 @@ type Member struct {
 	Token string
 
 	// Name is the stable name of the node, such as its host name, the same after
-	// a restart. It may be empty and need not be unique; a member that joins
-	// with the non-empty name of another ends that one, see [Table].
+	// a restart; empty if it has none. Of two members with one name the one that
+	// was started later is real, and the other ends (V17).
 	Name string
+
+	// Started is when this run began, by the node's own clock.
+	Started time.Time
 
 	// Addr is where other nodes reach its internal listener, "host:port". Empty
 	// if it has none.
