@@ -16,12 +16,15 @@ import (
 
 type jsonCodec struct{}
 
-// lenient is what JavaScript allows and encoding/json/v2 does not by default;
-// and durations, which it would refuse.
-var lenient = json.JoinOptions(
-	jsontext.AllowDuplicateNames(true),
-	jsontext.AllowInvalidUTF8(true),
-	jsonv1.FormatDurationAsNano(true),
+// What encoding/json/v2 does not do by default. Repeated names are allowed in
+// lenient mode only, which makes it slower: it has to check less, but cannot
+// take its short way for values of unknown type.
+var (
+	strict = json.JoinOptions(
+		jsontext.AllowInvalidUTF8(true),
+		jsonv1.FormatDurationAsNano(true),
+	)
+	lenient = json.JoinOptions(strict, jsontext.AllowDuplicateNames(true))
 )
 
 // AppendValue writes the commonest types itself and leaves the rest to json.
@@ -123,16 +126,41 @@ func (e *encoder) free() {
 	}
 }
 
-func (jsonCodec) DecodeValue(raw []byte, bin [][]byte, dst any) error {
+// DecodeValue reads values of unknown type itself and leaves the rest to json,
+// first in the mode that it is fastest in.
+func (jsonCodec) DecodeValue(raw []byte, bin [][]byte, dst any) (err error) {
+	switch dst := dst.(type) {
+	case *any:
+		*dst, err = decodeAny(raw, bin)
+		return err
+	case *string:
+		if len(raw) > 0 && raw[0] == '"' {
+			return decodeString(raw, dst)
+		}
+	}
 	if len(bin) == 0 {
-		return json.Unmarshal(raw, dst, lenient)
+		err = json.Unmarshal(raw, dst, strict)
+		if err == nil || !errors.Is(err, jsontext.ErrDuplicateName) {
+			return err
+		}
 	}
 	d := decoders.Get().(*decoder)
 	d.bin = bin
-	err := json.Unmarshal(raw, dst, d.opts)
+	err = json.Unmarshal(raw, dst, d.opts)
 	d.bin = nil
 	decoders.Put(d)
 	return err
+}
+
+func decodeString(raw []byte, dst *string) error {
+	s := newScanner(raw, 1, 0)
+	if end := s.String(0); end < 0 {
+		return s.err()
+	} else if end = s.Space(end); end != len(raw) {
+		return &SyntaxError{Offset: end, Reason: reasonTrailing}
+	}
+	*dst = unquote(raw)
+	return nil
 }
 
 // decoder is the pooled state of one DecodeValue with attachments.
@@ -153,21 +181,19 @@ var decoders = sync.Pool{New: func() any {
 // bytes resolves a placeholder; anything else is left to json, which reads
 // null and base64.
 func (d *decoder) bytes(dec *jsontext.Decoder, dst *[]byte) error {
-	if dec.PeekKind() != '{' {
+	if len(d.bin) == 0 || dec.PeekKind() != '{' {
 		return errors.ErrUnsupported
 	}
 	raw, err := dec.ReadValue()
 	if err != nil {
 		return err
 	}
-	b, err := attachment(raw, d.bin)
-	if err != nil {
-		return err
-	}
-	*dst = b
-	return nil
+	*dst, err = attachment(raw, d.bin)
+	return err
 }
 
+// any takes values of unknown type over, which json would merge with the value
+// of an earlier member of the same name.
 func (d *decoder) any(dec *jsontext.Decoder, dst *any) error {
 	raw, err := dec.ReadValue()
 	if err != nil {

@@ -1,8 +1,10 @@
 package protocol
 
 import (
+	"bytes"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -26,8 +28,8 @@ func resolve(ref jsonscan.Ref, bin [][]byte) ([]byte, error) {
 	return bin[ref.Index()], nil
 }
 
-// decodeAny builds the Go value of a JSON text: []byte for a placeholder, and
-// otherwise what encoding/json makes of an any.
+// decodeAny builds the Go value of a JSON text: []byte for a placeholder, if
+// there are attachments, and otherwise what encoding/json makes of an any.
 func decodeAny(raw []byte, bin [][]byte) (any, error) {
 	r := anyReader{scanner: newScanner(raw, jsonscan.HardMaxDepth, 0), bin: bin}
 	start := r.Space(0)
@@ -106,7 +108,7 @@ func (r *anyReader) object(i int) (v any, end int) {
 			i = r.Space(i + 1)
 		}
 	}
-	if !ref.Is() {
+	if !ref.Is() || len(r.bin) == 0 {
 		return obj, i + 1
 	}
 	b, err := resolve(ref, r.bin)
@@ -114,8 +116,12 @@ func (r *anyReader) object(i int) (v any, end int) {
 	return b, i + 1
 }
 
-// unquote returns the text of a JSON string. A lone surrogate is U+FFFD.
+// unquote returns the text of a JSON string. What is no UTF-8, as a lone
+// surrogate, becomes U+FFFD.
 func unquote(raw []byte) string {
-	s, _ := jsontext.AppendUnquote(nil, raw) // the error reports a surrogate
+	if bytes.IndexByte(raw, '\\') < 0 {
+		return strings.ToValidUTF8(string(raw[1:len(raw)-1]), "\uFFFD")
+	}
+	s, _ := jsontext.AppendUnquote(nil, raw) // the error reports what was replaced
 	return string(s)
 }

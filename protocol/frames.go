@@ -65,7 +65,7 @@ func (f Frames) WithID(id uint64) Frames {
 // be an event or an ack.
 func (f Frames) WithTail(arg []byte) Frames {
 	last := len(f.Text) - 1 // the closing bracket
-	if last < 0 {
+	if last < 1 || f.Text[last] != ']' {
 		return f
 	}
 	text := make([]byte, 0, len(f.Text)+1+len(arg))
