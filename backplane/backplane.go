@@ -23,8 +23,8 @@ import (
 //     them without a copy, and must not write to them either: nodes in one
 //     process share them.
 //
-// All methods are safe for concurrent use. After Close, and once the other
-// side considers this node dead, every method returns [ErrClosed].
+// All methods are safe for concurrent use. After Close, every one that can fail
+// returns [ErrClosed].
 type Backplane interface {
 	// ID is the boot id of this node: how rosters, Node addresses and
 	// envelopes name it. It never changes and a restarted process has another.
@@ -119,8 +119,9 @@ type Handler func(Delivery)
 // missing.
 type Delivery struct {
 	// To is the address it was published to, which differs from the one
-	// subscribed for wildcards such as [Home]. It is the zero Address in a
-	// notice that concerns more than one address.
+	// subscribed for wildcards such as [Home]. A notice that concerns more than
+	// one address has the zero Address, and goes only to the subscription of
+	// this node's own [Node] address.
 	To Address
 
 	// Envelope is nil if this is a notice only: the loss was found without a
