@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"strconv"
+	"math"
 
 	"github.com/siod-io/siod/protocol"
 	"github.com/siod-io/siod/protocol/internal/jsonscan"
@@ -69,27 +69,28 @@ type head struct {
 	json      int // where it begins; the end of the text if there is none
 }
 
+var root = []byte(protocol.Root)
+
 func parseHead(f protocol.Frames) (h head, err error) {
 	text := f.Text
 	if len(text) == 0 || text[0] < '0' || text[0] > '6' {
 		return h, fmt.Errorf("%w: no type", ErrFrames)
 	}
 	h.kind = protocol.Type(text[0] - '0')
-	i, announced := 1, 0
+	i, announced := 1, uint64(0)
 	if h.kind >= protocol.BinaryEvent {
 		h.kind -= protocol.BinaryEvent - protocol.Event
 		h.binary = true
-		end := digits(text, i)
-		announced, err = strconv.Atoi(string(text[i:end]))
-		if err != nil || end == len(text) || text[end] != '-' {
+		var end int
+		if announced, end = number(text, i); end <= i || end == len(text) || text[end] != '-' {
 			return h, fmt.Errorf("%w: bad attachment count", ErrFrames)
 		}
 		i = end + 1
 	}
-	if announced != len(f.Binary) {
+	if announced != uint64(len(f.Binary)) {
 		return h, fmt.Errorf("%w: %d attachments, not %d", ErrFrames, len(f.Binary), announced)
 	}
-	h.namespace = []byte(protocol.Root)
+	h.namespace = root
 	if i < len(text) && text[i] == '/' {
 		end := bytes.IndexByte(text[i:], ',')
 		if end < 0 {
@@ -98,22 +99,26 @@ func parseHead(f protocol.Frames) (h head, err error) {
 			h.namespace, i = text[i:i+end], i+end+1
 		}
 	}
-	if end := digits(text, i); end > i {
-		if h.id, err = strconv.ParseUint(string(text[i:end]), 10, 64); err != nil {
-			return h, fmt.Errorf("%w: bad ack id", ErrFrames)
-		}
-		h.hasID = true
-		i = end
+	id, end := number(text, i)
+	if end < 0 {
+		return h, fmt.Errorf("%w: bad ack id", ErrFrames)
 	}
-	h.json = i
+	h.id, h.hasID = id, end > i
+	h.json = end
 	return h, nil
 }
 
-func digits(text []byte, i int) int {
-	for i < len(text) && '0' <= text[i] && text[i] <= '9' {
-		i++
+// number reads digits from i on, perhaps none. The end is -1 if they do not fit
+// 64 bits.
+func number(text []byte, i int) (n uint64, end int) {
+	for ; i < len(text) && '0' <= text[i] && text[i] <= '9'; i++ {
+		d := uint64(text[i] - '0')
+		if n > (math.MaxUint64-d)/10 {
+			return 0, -1
+		}
+		n = n*10 + d
 	}
-	return i
+	return n, i
 }
 
 // suits reports whether a packet of type t may have such a payload.
