@@ -1,0 +1,173 @@
+package target
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// patience is how long the process may take to start and to end.
+const patience = 30 * time.Second
+
+// Server is a running program under test.
+type Server struct {
+	Addr     string // of the clients' listener
+	Internal string // of the listener for health and metrics
+
+	t    testing.TB
+	cmd  *exec.Cmd
+	log  *log
+	done chan struct{} // closed when the process has ended
+	err  error         // of the process, after done
+}
+
+// Start runs the program with the arguments after its two listen flags, and
+// returns when it says that it is ready.
+func Start(t testing.TB, args ...string) *Server {
+	t.Helper()
+	bin, err := build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	internal := freeAddr(t)
+	s := &Server{t: t, Internal: internal, log: &log{}, done: make(chan struct{})}
+	s.cmd = exec.Command(bin, append([]string{"--listen", "127.0.0.1:0", "--internal-listen", internal}, args...)...)
+	s.cmd.Stderr = s.log
+	out, err := s.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	addr := make(chan string, 1)
+	go func() {
+		lines := bufio.NewScanner(out)
+		for lines.Scan() {
+			if a, ok := strings.CutPrefix(lines.Text(), "listening "); ok {
+				select {
+				case addr <- a:
+				default:
+				}
+			}
+		}
+		s.err = s.cmd.Wait()
+		close(s.done)
+	}()
+	t.Cleanup(s.stop)
+	select {
+	case s.Addr = <-addr:
+	case <-s.done:
+		t.Fatalf("the server ended before it was ready: %v\n%s", s.err, s.log.tail())
+	case <-time.After(patience):
+		t.Fatalf("the server was not ready in %v\n%s", patience, s.log.tail())
+	}
+	return s
+}
+
+// freeAddr is an address that was free a moment ago. The program does not say
+// which port its internal listener got, so it has to be chosen here.
+func freeAddr(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// Alive fails the test when the process has ended.
+func (s *Server) Alive() {
+	s.t.Helper()
+	select {
+	case <-s.done:
+		s.t.Fatalf("the server ended: %v\n%s", s.err, s.log.tail())
+	default:
+	}
+}
+
+// PID of the process.
+func (s *Server) PID() int { return s.cmd.Process.Pid }
+
+// Log is what the server has written to standard error.
+func (s *Server) Log() string { return s.log.String() }
+
+// stop ends the process and checks how it ended.
+func (s *Server) stop() {
+	s.t.Helper()
+	select {
+	case <-s.done:
+		s.t.Errorf("the server ended before the test: %v", s.err)
+	default:
+		_ = s.cmd.Process.Signal(syscall.SIGTERM)
+		select {
+		case <-s.done:
+			if s.err != nil {
+				s.t.Errorf("the server ended with %v after SIGTERM", s.err)
+			}
+		case <-time.After(patience):
+			_ = s.cmd.Process.Kill()
+			<-s.done
+			s.t.Errorf("the server did not end in %v after SIGTERM", patience)
+		}
+	}
+	for _, bad := range []string{"panic:", "DATA RACE", "fatal error:"} {
+		if strings.Contains(s.log.String(), bad) {
+			s.t.Errorf("the server's log has %q", bad)
+		}
+	}
+	if s.t.Failed() {
+		name := filepath.Join(s.t.ArtifactDir(), "server.log")
+		if err := os.WriteFile(name, []byte(s.log.String()), 0o644); err != nil {
+			s.t.Error(err)
+		}
+		s.t.Logf("end of the server's log (all of it in %s):\n%s", name, s.log.tail())
+	}
+}
+
+// log keeps what a process writes, up to a bound that no test should meet.
+type log struct {
+	mu   sync.Mutex
+	buf  bytes.Buffer
+	lost int
+}
+
+const maxLog = 64 << 20
+
+func (l *log) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.buf.Len()+len(p) > maxLog {
+		l.lost += len(p)
+		return len(p), nil
+	}
+	return l.buf.Write(p)
+}
+
+func (l *log) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.lost > 0 {
+		return l.buf.String() + fmt.Sprintf("\n(%d more bytes)\n", l.lost)
+	}
+	return l.buf.String()
+}
+
+// tail is the last few kilobytes.
+func (l *log) tail() string {
+	s := l.String()
+	if len(s) > 4096 {
+		s = "…" + s[len(s)-4096:]
+	}
+	return s
+}
