@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"strconv"
-	"strings"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -119,8 +119,8 @@ func (r *anyReader) object(i int) (v any, end int) {
 // unquote returns the text of a JSON string. What is no UTF-8, as a lone
 // surrogate, becomes U+FFFD.
 func unquote(raw []byte) string {
-	if bytes.IndexByte(raw, '\\') < 0 {
-		return strings.ToValidUTF8(string(raw[1:len(raw)-1]), "\uFFFD")
+	if bytes.IndexByte(raw, '\\') < 0 && utf8.Valid(raw) {
+		return string(raw[1 : len(raw)-1])
 	}
 	s, _ := jsontext.AppendUnquote(nil, raw) // the error reports what was replaced
 	return string(s)
