@@ -30,7 +30,7 @@ type wire struct {
 const (
 	fText   = bitFin | 0x1
 	fBinary = bitFin | 0x2
-	fCont   = bitFin | 0x0
+	fCont   = bitFin
 	fClose  = bitFin | 0x8
 	fPing   = bitFin | 0x9
 	fPong   = bitFin | 0xa
