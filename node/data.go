@@ -1,0 +1,84 @@
+package node
+
+import (
+	"encoding/json"
+
+	"github.com/siod-io/siod/protocol"
+)
+
+// Key is a typed piece of a socket's data. Data is kept for the socket's life,
+// is shown by FetchSockets, and survives a recovery; so values are JSON.
+//
+//	var nameKey = node.NewKey[string]("name")
+//	nameKey.Set(s, "Ada")
+type Key[T any] struct{ name string }
+
+// NewKey returns the key with the given name. Two keys of one name are the
+// same piece of data and must have the same type.
+func NewKey[T any](name string) Key[T] { return Key[T]{name} }
+
+// Set stores a value. The value must not be changed afterwards.
+func (k Key[T]) Set(s *Socket, v T) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.data == nil {
+		s.data = make(map[string]any)
+	}
+	s.data[k.name] = v
+}
+
+// Get returns the value, and whether there is one of this type.
+func (k Key[T]) Get(s *Socket) (T, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch v := s.data[k.name].(type) {
+	case T:
+		return v, true
+	case rawData:
+		// It came with a recovered session; decode it once.
+		var t T
+		if err := s.ns.srv.cfg.Codec.DecodeValue(v, nil, &t); err != nil {
+			return t, false
+		}
+		s.data[k.name] = t
+		return t, true
+	}
+	var zero T
+	return zero, false
+}
+
+// Delete removes the value.
+func (k Key[T]) Delete(s *Socket) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.data, k.name)
+}
+
+// rawData is a value that is still encoded.
+type rawData []byte
+
+// dataRaw encodes the socket's data, for other servers.
+func (s *Socket) dataRaw() map[string]json.RawMessage {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return encodeData(s.ns.srv.cfg.Codec, s.data)
+}
+
+// encodeData leaves out values that have no JSON, or binary parts.
+func encodeData(c protocol.Codec, data map[string]any) map[string]json.RawMessage {
+	if len(data) == 0 {
+		return nil
+	}
+	out := make(map[string]json.RawMessage, len(data))
+	for k, v := range data {
+		if raw, ok := v.(rawData); ok {
+			out[k] = json.RawMessage(raw)
+			continue
+		}
+		b, bin, err := c.AppendValue(nil, nil, v)
+		if err == nil && len(bin) == 0 {
+			out[k] = b
+		}
+	}
+	return out
+}

@@ -1,0 +1,191 @@
+package transport
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"path"
+	"slices"
+	"strings"
+)
+
+// CORS says which origins may use an engine. The check covers polling and
+// WebSocket alike: browsers do not hold WebSocket to CORS, so a server that
+// does not look at Origin lets any site use the visitor's cookies.
+//
+// A request without an Origin header is not from another site's script and is
+// always allowed, as is one from the same origin (scheme and host of the
+// request, see TrustForwarded).
+type CORS struct {
+	// Origins that are allowed beside the request's own: exact
+	// ("https://app.example.com"), with a wildcard in the host
+	// ("https://*.example.com"), or "*" for all.
+	Origins []string
+
+	// Func, if not nil, is asked for origins that Origins does not allow.
+	Func func(origin string, r *http.Request) bool
+
+	// Credentials allows cookies and authorisation headers in cross-origin
+	// requests. It cannot be combined with "*" unless InsecureAnyOrigin is set.
+	Credentials bool
+
+	// InsecureAnyOrigin accepts "*" together with Credentials: every site may
+	// then act as the visitor. For development and old deployments.
+	InsecureAnyOrigin bool
+
+	// Methods and Headers are the answers to a preflight. Nil means GET and
+	// POST, and the headers that the request asks for.
+	Methods, Headers []string
+
+	// TrustForwarded takes scheme and host for the same-origin test from
+	// X-Forwarded-Proto and X-Forwarded-Host. Set it behind a proxy that sets
+	// these headers itself.
+	TrustForwarded bool
+}
+
+func (c *CORS) validate() error {
+	var errs []error
+	for _, o := range c.Origins {
+		if o == "*" {
+			if c.Credentials && !c.InsecureAnyOrigin {
+				errs = append(errs, errors.New(`transport: CORS.Origins "*" with Credentials lets every site act as its visitors: list the origins, or set InsecureAnyOrigin`))
+			}
+			continue
+		}
+		if u, err := url.Parse(o); err != nil || u.Scheme == "" || u.Host == "" || u.Path != "" {
+			errs = append(errs, fmt.Errorf("transport: CORS.Origins: %q is not an origin such as https://example.com", o))
+		} else if _, err := path.Match(o, ""); err != nil {
+			errs = append(errs, fmt.Errorf("transport: CORS.Origins: %q: %w", o, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// configured reports whether any cross-origin use is allowed at all.
+func (c *CORS) configured() bool { return len(c.Origins) > 0 || c.Func != nil }
+
+// allowed reports whether the request's origin may use the engine.
+func (c *CORS) allowed(r *http.Request) bool {
+	origin := r.Header.Get("Origin")
+	return origin == "" || c.sameOrigin(origin, r) || c.allowedCross(origin, r)
+}
+
+func (c *CORS) allowedCross(origin string, r *http.Request) bool {
+	for _, o := range c.Origins {
+		if o == "*" || strings.EqualFold(o, origin) {
+			return true
+		}
+		if strings.Contains(o, "*") {
+			if ok, _ := path.Match(strings.ToLower(o), strings.ToLower(origin)); ok {
+				return true
+			}
+		}
+	}
+	return c.Func != nil && c.Func(origin, r)
+}
+
+func (c *CORS) sameOrigin(origin string, r *http.Request) bool {
+	u, err := url.Parse(origin)
+	if err != nil {
+		return false
+	}
+	scheme, host := "http", r.Host
+	if r.TLS != nil {
+		scheme = "https"
+	}
+	if c.TrustForwarded {
+		if p := r.Header.Get("X-Forwarded-Proto"); p != "" {
+			scheme, _, _ = strings.Cut(p, ",")
+		}
+		if h := r.Header.Get("X-Forwarded-Host"); h != "" {
+			host, _, _ = strings.Cut(h, ",")
+		}
+	}
+	return strings.EqualFold(u.Scheme, strings.TrimSpace(scheme)) && strings.EqualFold(u.Host, strings.TrimSpace(host))
+}
+
+// headers adds the CORS headers of a response.
+func (c *CORS) headers(h http.Header, r *http.Request) {
+	if !c.configured() {
+		return
+	}
+	h.Add("Vary", "Origin")
+	origin := r.Header.Get("Origin")
+	if origin == "" || !validHeaderText(origin) || !c.sameOrigin(origin, r) && !c.allowedCross(origin, r) {
+		return
+	}
+	if !c.Credentials && slices.Contains(c.Origins, "*") {
+		origin = "*"
+	}
+	h.Set("Access-Control-Allow-Origin", origin)
+	if c.Credentials {
+		h.Set("Access-Control-Allow-Credentials", "true")
+	}
+}
+
+// preflight answers an OPTIONS request (Fetch standard, "CORS-preflight
+// fetch"), and reports whether it did.
+func (c *CORS) preflight(w http.ResponseWriter, r *http.Request) bool {
+	if r.Method != http.MethodOptions || !c.configured() {
+		return false
+	}
+	h := w.Header()
+	c.headers(h, r)
+	if h.Get("Access-Control-Allow-Origin") != "" {
+		methods := "GET,POST"
+		if c.Methods != nil {
+			methods = strings.Join(c.Methods, ",")
+		}
+		h.Set("Access-Control-Allow-Methods", methods)
+		headers := strings.Join(c.Headers, ",")
+		if c.Headers == nil {
+			headers = r.Header.Get("Access-Control-Request-Headers")
+			h.Add("Vary", "Access-Control-Request-Headers")
+		}
+		if headers != "" && validHeaderText(headers) {
+			h.Set("Access-Control-Allow-Headers", headers)
+		}
+	}
+	h.Set("Content-Length", "0")
+	w.WriteHeader(http.StatusNoContent)
+	return true
+}
+
+// commonHeaders adds what every response carries.
+func (e *Engine) commonHeaders(w http.ResponseWriter, r *http.Request) {
+	e.responseHeaders(w.Header(), r)
+}
+
+func (e *Engine) responseHeaders(h http.Header, r *http.Request) {
+	e.cfg.CORS.headers(h, r)
+	if ua := r.Header.Get("User-Agent"); strings.Contains(ua, ";MSIE") || strings.Contains(ua, "Trident/") {
+		// Old Internet Explorers take a payload for an attack otherwise.
+		h.Set("X-XSS-Protection", "0")
+	}
+	if e.cfg.Headers != nil {
+		e.cfg.Headers(h, r)
+	}
+}
+
+// cookie sets the session cookie on a handshake's response.
+func (e *Engine) cookie(w http.ResponseWriter, r *http.Request, s *Session) {
+	c := e.cfg.Cookie
+	if c == nil {
+		return
+	}
+	ck := &http.Cookie{
+		Name: c.Name, Value: s.id, Path: c.Path, Domain: c.Domain, MaxAge: int(c.MaxAge.Seconds()),
+		HttpOnly: true, Secure: c.Secure || r.TLS != nil, SameSite: c.SameSite,
+	}
+	if ck.Name == "" {
+		ck.Name = "io"
+	}
+	if ck.Path == "" {
+		ck.Path = "/"
+	}
+	if ck.SameSite == 0 {
+		ck.SameSite = http.SameSiteLaxMode
+	}
+	http.SetCookie(w, ck)
+}

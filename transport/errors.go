@@ -1,0 +1,112 @@
+package transport
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+)
+
+// Code is the number of an Engine.IO error, as it stands in the body of a
+// refused request: {"code":1,"message":"Session ID unknown"}.
+type Code int
+
+// The codes of the Engine.IO protocol.
+const (
+	CodeTransportUnknown Code = iota
+	CodeSessionUnknown
+	CodeBadMethod
+	CodeBadRequest
+	CodeForbidden
+	CodeUnsupportedVersion
+)
+
+var codeMessages = [...]string{
+	CodeTransportUnknown:   "Transport unknown",
+	CodeSessionUnknown:     "Session ID unknown",
+	CodeBadMethod:          "Bad handshake method",
+	CodeBadRequest:         "Bad request",
+	CodeForbidden:          "Forbidden",
+	CodeUnsupportedVersion: "Unsupported protocol version",
+}
+
+func (c Code) String() string {
+	if c < 0 || int(c) >= len(codeMessages) {
+		return "Code(" + strconv.Itoa(int(c)) + ")"
+	}
+	return codeMessages[c]
+}
+
+// RequestError says why a request was refused. Only the code and its message
+// reach the client; Context is for operators.
+type RequestError struct {
+	Code    Code
+	Message string // sent instead of the code's own message, if not empty
+	Context string
+	Status  int // of the response if not the code's own
+	Request *http.Request
+}
+
+// Error implements error.
+func (e *RequestError) Error() string {
+	return fmt.Sprintf("transport: request refused: %s (%s)", e.message(), e.Context)
+}
+
+func (e *RequestError) message() string {
+	if e.Message != "" {
+		return e.Message
+	}
+	return e.Code.String()
+}
+
+func (e *RequestError) status() int {
+	switch {
+	case e.Status != 0:
+		return e.Status
+	case e.Code == CodeForbidden:
+		return http.StatusForbidden
+	}
+	return http.StatusBadRequest
+}
+
+// ErrClosed is returned by an Engine that is shutting down.
+var ErrClosed = errors.New("transport: engine closed")
+
+// refuse answers a request that does not reach a session.
+func (e *Engine) refuse(w http.ResponseWriter, r *http.Request, re *RequestError) {
+	re.Request = r
+	e.stats.refuse(re.Code)
+	if e.cfg.OnRefused != nil {
+		e.cfg.OnRefused(re)
+	}
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	e.commonHeaders(w, r)
+	if isUpgrade(r) {
+		h.Set("Connection", "close")
+	}
+	if re.Status == http.StatusServiceUnavailable {
+		h.Set("Retry-After", strconv.Itoa(1+e.jitter(10)))
+	}
+	w.WriteHeader(re.status())
+	body := append([]byte(`{"code":`), strconv.Itoa(int(re.Code))...)
+	body = append(body, `,"message":`...)
+	body = appendJSONString(body, re.message())
+	_, _ = w.Write(append(body, '}'))
+}
+
+// appendJSONString quotes s, which may hold an application's text.
+func appendJSONString(dst []byte, s string) []byte {
+	dst = append(dst, '"')
+	for _, r := range s {
+		switch {
+		case r == '"' || r == '\\':
+			dst = append(dst, '\\', byte(r))
+		case r < 0x20:
+			dst = append(dst, fmt.Sprintf(`\u%04x`, r)...)
+		default:
+			dst = append(dst, string(r)...)
+		}
+	}
+	return append(dst, '"')
+}

@@ -1,0 +1,15 @@
+//go:build !linux
+
+package transport
+
+import "errors"
+
+// rawWrites is off where write(2) cannot be called directly: connections are
+// then written by their drain goroutine through net.Conn.
+const rawWrites = false
+
+var errNoRawIO = errors.New("transport: no raw descriptor I/O on this system")
+
+func writeFD(int, []byte) (int, error) { return 0, errNoRawIO }
+
+func readFD(int, []byte) (int, error) { return 0, errNoRawIO }

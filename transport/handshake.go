@@ -1,0 +1,71 @@
+package transport
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// Handshake describes the request that opened a session. It keeps the
+// request's text in packed form and parses it when asked, so that an idle
+// session does not pay for maps. Its methods are safe for concurrent use and
+// return values that the caller may change.
+type Handshake struct {
+	Time       time.Time
+	RemoteAddr string // of the TCP peer, "host:port"
+	Host       string
+	Path       string
+	Secure     bool   // over TLS
+	Principal  string // see Config.Principal
+	rawQuery   string
+	header     string
+}
+
+func newHandshake(r *http.Request) *Handshake {
+	return &Handshake{
+		Time: time.Now(), RemoteAddr: r.RemoteAddr, Host: r.Host, Path: r.URL.Path, Secure: r.TLS != nil,
+		rawQuery: strings.Clone(r.URL.RawQuery), header: packHeader(r.Header),
+	}
+}
+
+// Query returns the query of the handshake's URL, including the engine's own
+// parameters.
+func (h *Handshake) Query() url.Values {
+	q, _ := url.ParseQuery(h.rawQuery)
+	return q
+}
+
+// Header returns the headers of the handshake's request.
+func (h *Handshake) Header() http.Header {
+	out := make(http.Header)
+	for line := range strings.SplitSeq(h.header, "\n") {
+		if k, v, ok := strings.Cut(line, ":"); ok {
+			out[k] = append(out[k], v)
+		}
+	}
+	return out
+}
+
+// URL returns the path and query of the handshake's request.
+func (h *Handshake) URL() string {
+	if h.rawQuery == "" {
+		return h.Path
+	}
+	return h.Path + "?" + h.rawQuery
+}
+
+// packHeader writes headers as lines. A header value cannot hold a newline:
+// the HTTP server refuses such requests.
+func packHeader(h http.Header) string {
+	var b strings.Builder
+	for k, vs := range h {
+		for _, v := range vs {
+			b.WriteString(k)
+			b.WriteByte(':')
+			b.WriteString(v)
+			b.WriteByte('\n')
+		}
+	}
+	return b.String()
+}

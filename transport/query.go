@@ -1,0 +1,49 @@
+package transport
+
+import (
+	"net/url"
+	"strings"
+
+	"github.com/siod-io/siod/protocol/engineio"
+)
+
+// query is what the engine reads from a request's query string, without
+// building a map for each poll.
+type query struct {
+	eio, transport, sid, jsonp string
+	base64                     bool
+}
+
+// parseQuery scans the query string. Of repeated keys the last counts, as in
+// the reference server.
+func parseQuery(raw string) query {
+	var q query
+	for raw != "" {
+		var pair string
+		pair, raw, _ = strings.Cut(raw, "&")
+		key, value, _ := strings.Cut(pair, "=")
+		switch key {
+		case "EIO":
+			q.eio = value
+		case "transport":
+			q.transport = value
+		case "sid":
+			q.sid = unescape(value)
+		case "j":
+			q.jsonp = engineio.JSONPIndex(value)
+		case "b64":
+			q.base64 = value == "1" || value == "true"
+		}
+	}
+	return q
+}
+
+func unescape(s string) string {
+	if !strings.Contains(s, "%") {
+		return s
+	}
+	if u, err := url.QueryUnescape(s); err == nil {
+		return u
+	}
+	return s
+}
