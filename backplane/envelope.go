@@ -127,7 +127,8 @@ const envelopeOverhead = 256
 // Size estimates the memory an envelope holds, in bytes, for bounds of queues
 // and rings.
 func (e *Envelope) Size() int {
-	n := envelopeOverhead + len(e.Namespace) + len(e.Key) + len(e.Frames.Text) + len(e.Data)
+	n := envelopeOverhead + len(e.Origin) + len(e.Namespace) + len(e.Key) + len(e.Traceparent) +
+		len(e.Frames.Text) + len(e.Data)
 	for _, r := range e.Target.Rooms {
 		n += len(r) + 16
 	}

@@ -1,6 +1,7 @@
 package backplane
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -70,7 +71,7 @@ func (e *PartialError) Error() string {
 	b.WriteString("backplane: incomplete answer")
 	sep := ": "
 	for _, f := range e.Failed {
-		fmt.Fprintf(&b, "%s%s %s", sep, f.Node, f.Reason)
+		fmt.Fprintf(&b, "%s%s %s", sep, cmp.Or(f.Node, "anyone"), f.Reason)
 		sep = ", "
 	}
 	for _, id := range e.Missing {
