@@ -1,0 +1,27 @@
+package badinput
+
+// Flags of the program under test, in one place.
+const (
+	app               = "--app"
+	pingInterval      = "--ping-interval"
+	pingTimeout       = "--ping-timeout"
+	connectTimeout    = "--connect-timeout"
+	upgradeTimeout    = "--upgrade-timeout"
+	readTimeout       = "--read-timeout"
+	readHeaderTimeout = "--read-header-timeout"
+	closeTimeout      = "--close-timeout"
+	maxPayload        = "--max-payload"
+	maxSessions       = "--max-sessions"
+	jsonp             = "--jsonp"
+	perMessageDeflate = "--per-message-deflate"
+	corsOrigins       = "--cors-origins"
+	corsCredentials   = "--cors-credentials"
+	cookie            = "--cookie"
+	direct            = "--direct"
+	handshakeRate     = "--handshake-rate"
+	principalCookie   = "--principal-cookie"
+	logLevel          = "--log-level"
+)
+
+// Metrics that rows look at.
+const sessionsMetric = "siod_sessions"
