@@ -95,11 +95,7 @@ func (a *admission) admit() error {
 	if err != nil {
 		return err
 	}
-	s, claim, err := a.socket(ns)
-	if err != nil {
-		ns.release()
-		return err
-	}
+	s, claim := a.socket(ns)
 	t := ns.handlers.Load()
 	if claim == nil || !ns.srv.cfg.Recovery.SkipMiddleware {
 		if err := runConnect(s, t.middleware); err != nil {
@@ -121,7 +117,7 @@ func (a *admission) admit() error {
 
 // socket makes the socket that asks to be let in. A recovering client also
 // yields its claim.
-func (a *admission) socket(ns *Namespace) (*Socket, *claim, error) {
+func (a *admission) socket(ns *Namespace) (*Socket, *claim) {
 	s := &Socket{ns: ns, conn: a.c, query: a.query}
 	if a.c.parser == parserMsgpack {
 		s.form = formMsgpack
@@ -138,26 +134,19 @@ func (a *admission) socket(ns *Namespace) (*Socket, *claim, error) {
 		payload = queryJSON(a.query)
 	default:
 		s.id = ns.srv.newID()
-		if payload == nil {
-			payload = []byte("{}")
-		}
-		if ns.srv.recovery != nil {
+		if ns.srv.recovery != nil && payload != nil {
 			payload, cl = splitClaim(payload)
 		}
 	}
-	args, err := protocol.ParseArgs(append(append([]byte{'['}, payload...), ']'), nil)
-	if err != nil {
-		return nil, nil, &ConnectError{Message: "Invalid auth payload"}
-	}
-	s.auth = args
-	return s, cl, nil
+	s.auth = payload
+	return s, cl
 }
 
 // queryJSON is a namespace query as the object that newer clients send.
 func queryJSON(query string) []byte {
 	values, err := url.ParseQuery(query)
 	if err != nil || len(values) == 0 {
-		return []byte("{}")
+		return nil
 	}
 	m := make(map[string]string, len(values))
 	for k, v := range values {
@@ -165,7 +154,7 @@ func queryJSON(query string) []byte {
 	}
 	b, _, err := protocol.JSON.AppendValue(nil, nil, m)
 	if err != nil {
-		return []byte("{}")
+		return nil
 	}
 	return b
 }

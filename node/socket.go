@@ -20,7 +20,7 @@ type Socket struct {
 	ns      *Namespace
 	conn    *conn
 	id      string
-	auth    protocol.Args // the CONNECT payload as its only argument
+	auth    []byte // the CONNECT payload, raw JSON; nil is an empty object
 	query   string        // that an old client added to the namespace
 	user    atomic.Pointer[string]
 	form    transport.Form
@@ -79,10 +79,17 @@ func (s *Socket) Handshake() *transport.Handshake { return s.conn.session.Handsh
 // Auth decodes the payload with which the client connected to the namespace
 // into dst, a pointer. A client that sent none has an empty object. For a
 // client of 1.x or 2.x it is the query that it added to the namespace.
-func (s *Socket) Auth(dst any) error { return s.auth.DecodeArg(s.ns.srv.cfg.Codec, 0, dst) }
+func (s *Socket) Auth(dst any) error {
+	return s.ns.srv.cfg.Codec.DecodeValue(s.AuthRaw(), nil, dst)
+}
 
 // AuthRaw is the payload's JSON.
-func (s *Socket) AuthRaw() []byte { return s.auth.Raw(0) }
+func (s *Socket) AuthRaw() []byte {
+	if s.auth == nil {
+		return []byte("{}")
+	}
+	return s.auth
+}
 
 // Query is the query string that a client of 1.x or 2.x added to the
 // namespace, as in "/chat?token=abc".

@@ -116,7 +116,7 @@ func (e *Engine) newSession(r *http.Request, q *query) *Session {
 	s := &Session{
 		engine: e, shard: e.shards[int(e.next.Add(1))%len(e.shards)],
 		id: e.newID(), rev: engineio.RevisionOf(q.eio), base64: q.base64, jsonp: q.jsonp != "",
-		handshake: newHandshake(r), policy: e.cfg.Queue.Policy, wire: wirePoll4,
+		handshake: newHandshake(r, e.cfg.Path), policy: e.cfg.Queue.Policy, wire: wirePoll4,
 	}
 	if e.cfg.Principal != nil {
 		s.handshake.Principal = e.cfg.Principal(r)

@@ -22,9 +22,13 @@ type Handshake struct {
 	header     string
 }
 
-func newHandshake(r *http.Request) *Handshake {
+func newHandshake(r *http.Request, path string) *Handshake {
+	if r.URL.Path != path {
+		path = strings.Clone(r.URL.Path)
+	}
+	// Clones: a substring would keep the request's lines alive.
 	return &Handshake{
-		Time: time.Now(), RemoteAddr: r.RemoteAddr, Host: r.Host, Path: r.URL.Path, Secure: r.TLS != nil,
+		Time: time.Now(), RemoteAddr: r.RemoteAddr, Host: strings.Clone(r.Host), Path: path, Secure: r.TLS != nil,
 		rawQuery: strings.Clone(r.URL.RawQuery), header: packHeader(r.Header),
 	}
 }
@@ -36,7 +40,8 @@ func (h *Handshake) Query() url.Values {
 	return q
 }
 
-// Header returns the headers of the handshake's request.
+// Header returns the headers of the handshake's request, without those of the
+// WebSocket handshake itself.
 func (h *Handshake) Header() http.Header {
 	out := make(http.Header)
 	for line := range strings.SplitSeq(h.header, "\n") {
@@ -58,8 +63,20 @@ func (h *Handshake) URL() string {
 // packHeader writes headers as lines. A header value cannot hold a newline:
 // the HTTP server refuses such requests.
 func packHeader(h http.Header) string {
-	var b strings.Builder
+	n := 0
 	for k, vs := range h {
+		if !ofUpgrade(k) {
+			for _, v := range vs {
+				n += len(k) + len(v) + 2
+			}
+		}
+	}
+	var b strings.Builder
+	b.Grow(n)
+	for k, vs := range h {
+		if ofUpgrade(k) {
+			continue
+		}
 		for _, v := range vs {
 			b.WriteString(k)
 			b.WriteByte(':')
@@ -68,4 +85,13 @@ func packHeader(h http.Header) string {
 		}
 	}
 	return b.String()
+}
+
+// ofUpgrade tells the headers that only the WebSocket handshake needs.
+func ofUpgrade(key string) bool {
+	switch key {
+	case "Connection", "Upgrade", "Sec-Websocket-Key", "Sec-Websocket-Version", "Sec-Websocket-Extensions":
+		return true
+	}
+	return false
 }

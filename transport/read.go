@@ -18,7 +18,13 @@ const discardMax = 1 << 20
 // small stack of its own, away from the HTTP server's, and ends when the
 // connection does.
 func (s *Session) readLoop(c *wsConn) {
-	ev := s.readUntilEnd(c)
+	defer s.engine.wg.Done()
+	ev, over := s.readUntilEnd(c)
+	if !over {
+		s.engine.wg.Add(1)
+		go s.readLoop(c)
+		return
+	}
 	s.mu.Lock()
 	switch {
 	case s.conn == c:
@@ -31,19 +37,23 @@ func (s *Session) readLoop(c *wsConn) {
 	c.frames.Release()
 }
 
-// readUntilEnd reads until the connection's end and names it.
-func (s *Session) readUntilEnd(c *wsConn) event {
+// readUntilEnd reads until the connection's end and names it, or until another
+// goroutine should go on.
+func (s *Session) readUntilEnd(c *wsConn) (ev event, over bool) {
 	discarded := 0
 	for {
 		data, err := c.read()
+		if err == errHandOver {
+			return 0, false
+		}
 		if err != nil {
-			return endOf(err)
+			return endOf(err), true
 		}
 		if c.closeSent.Load() {
 			// Only the client's close frame is still of interest.
 			if discarded += len(data); discarded > discardMax || closeFrameIn(c, data) {
 				c.done()
-				return evEnd
+				return evEnd, true
 			}
 			c.done()
 			continue
@@ -51,7 +61,7 @@ func (s *Session) readUntilEnd(c *wsConn) event {
 		ok := s.feed(c, data)
 		c.done()
 		if !ok {
-			return evEnd
+			return evEnd, true
 		}
 		c.expect(c.frames.Partial(), s.engine.cfg.ReadTimeout)
 	}

@@ -110,7 +110,8 @@ func (e *Engine) handshakeWebSocket(w http.ResponseWriter, r *http.Request, q *q
 	}
 	s.conn, s.wire = c, e.webSocketWire(s, c)
 	s.mu.Unlock()
-	e.wg.Go(func() { e.openWebSocket(s, c) })
+	e.wg.Add(1)
+	go e.openWebSocket(s, c)
 }
 
 // openWebSocket is the start of the connection's goroutine.
@@ -148,7 +149,8 @@ func (e *Engine) upgradeWebSocket(w http.ResponseWriter, r *http.Request, s *Ses
 	s.probe = c
 	s.apply(actArmUpgrade)
 	s.mu.Unlock()
-	e.wg.Go(func() { s.readLoop(c) })
+	e.wg.Add(1)
+	go s.readLoop(c)
 }
 
 // webSocketAccept checks a WebSocket handshake and computes the answer to its

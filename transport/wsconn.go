@@ -33,6 +33,7 @@ type wsConn struct {
 	readErr   error
 	early     []byte // bytes that came with the handshake request
 	deadline  bool   // a read deadline is set
+	pace      pace
 }
 
 // buffer is a pooled byte slice. Idle connections hold none.
@@ -100,12 +101,17 @@ func (c *wsConn) readRaw(fd uintptr) bool {
 	in := getBuffer()
 	n, err := readFD(int(fd), in.b[:cap(in.b)])
 	if n > 0 {
+		c.pace.got()
 		in.b = in.b[:n]
 		c.in = in
 		return true
 	}
 	putBuffer(in)
 	if errors.Is(err, syscall.EAGAIN) {
+		if c.pace.handOver() {
+			c.readErr = errHandOver
+			return true
+		}
 		return false
 	}
 	if err == nil {
