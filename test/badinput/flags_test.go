@@ -11,7 +11,7 @@ const (
 	readHeaderTimeout = "--read-header-timeout"
 	closeTimeout      = "--close-timeout"
 	maxPayload        = "--max-payload"
-	maxSessions       = "--max-sessions"
+	maxSessions       = "--max-connections"
 	jsonp             = "--jsonp"
 	perMessageDeflate = "--per-message-deflate"
 	corsOrigins       = "--cors-origins"

@@ -38,12 +38,12 @@ func serve(t *testing.T, flags ...string) *group {
 // row runs one attack and then checks what must hold around every attack.
 func (g *group) row(name string, attack func(t *testing.T, s *target.Server)) {
 	g.t.Run(name, func(t *testing.T) {
-		before := g.s.Metrics()
+		before := g.s.Metrics(t)
 		b := watch(t, g.s.Addr)
 		t.Run("attack", func(t *testing.T) { attack(t, g.s) })
 		b.stop()
-		g.s.Alive()
-		g.s.Eventually("goroutines and descriptors are back to what they were", func(now target.Metrics) bool {
+		g.s.Alive(t)
+		g.s.Eventually(t, "goroutines and descriptors are back to what they were", func(now target.Metrics) bool {
 			return now.Goroutines() <= before.Goroutines()+4 && now.Descriptors() <= before.Descriptors()+4
 		})
 	})
@@ -316,7 +316,7 @@ func within(t *testing.T, most time.Duration, what string, f func()) {
 // while f runs.
 func grows(t *testing.T, s *target.Server, most int64, f func()) {
 	t.Helper()
-	before := s.RSS()
+	before := s.RSS(t)
 	peak, quit := before, make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -327,14 +327,14 @@ func grows(t *testing.T, s *target.Server, most int64, f func()) {
 			case <-quit:
 				return
 			case <-tick.C:
-				peak = max(peak, s.RSS())
+				peak = max(peak, s.RSS(t))
 			}
 		}
 	})
 	f()
 	close(quit)
 	wg.Wait()
-	if peak = max(peak, s.RSS()); peak-before > most {
+	if peak = max(peak, s.RSS(t)); peak-before > most {
 		t.Errorf("resident memory grew by %s, want at most %s", megabytes(peak-before), megabytes(most))
 	}
 }

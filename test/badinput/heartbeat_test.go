@@ -29,7 +29,7 @@ func TestHeartbeats(t *testing.T) {
 		}
 	})
 	g.row("row 11 a flood of pongs", func(t *testing.T, s *target.Server) {
-		before := s.Metrics().Goroutines()
+		before := s.Metrics(t).Goroutines()
 		ws := open(t, s.Addr)
 		flood := make([]wire.Frame, 1000)
 		for i := range flood {
@@ -44,7 +44,7 @@ func TestHeartbeats(t *testing.T) {
 			ws.Frame(flood...)
 		}
 		answers(t, ws)
-		if now := s.Metrics().Goroutines(); now > before+8 {
+		if now := s.Metrics(t).Goroutines(); now > before+8 {
 			t.Errorf("goroutines went from %d to %d", before, now)
 		}
 		p := openPolling(t, s.Addr).join()
@@ -58,7 +58,7 @@ func TestHeartbeats(t *testing.T) {
 		p.gone()
 	})
 	g.row("row 14 handshakes and no poll", func(t *testing.T, s *target.Server) {
-		before := s.Metrics().Sum(sessionsMetric)
+		before := s.Metrics(t).Sum(sessionsMetric)
 		grows(t, s, 24<<20, func() {
 			for range 1000 {
 				if r := wire.Get(t, s.Addr, polling); r.Status != 200 {
@@ -66,7 +66,7 @@ func TestHeartbeats(t *testing.T) {
 				}
 			}
 		})
-		s.Eventually("abandoned sessions have ended", func(m target.Metrics) bool {
+		s.Eventually(t, "abandoned sessions have ended", func(m target.Metrics) bool {
 			return m.Sum(sessionsMetric) <= before
 		})
 	})

@@ -23,30 +23,34 @@ func TestHTTP(t *testing.T) {
 	const soon = 4 * time.Second
 
 	g.row("row 34 requests that are never finished", func(t *testing.T, s *target.Server) {
-		p := openPolling(t, s.Addr).join()
+		url := func() string { return openPolling(t, s.Addr).join().url }
 		parts := map[string]string{
-			"nothing":    "",
-			"a byte":     "G",
-			"a line":     "GET " + polling + " HTTP/1.1\r\n",
-			"headers":    "GET " + polling + " HTTP/1.1\r\nHost: x\r\nX-A: b\r\n",
-			"no body":    "POST " + p.url + " HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n",
-			"half body":  "POST " + p.url + " HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n42",
-			"half chunk": "POST " + p.url + " HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n42",
+			"nothing":   "",
+			"a byte":    "G",
+			"a line":    "GET " + polling + " HTTP/1.1\r\n",
+			"headers":   "GET " + polling + " HTTP/1.1\r\nHost: x\r\nX-A: b\r\n",
+			"no body":   "POST " + url() + " HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n",
+			"half body": "POST " + url() + " HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n42",
+			"no body for a session that is not there": "POST " + polling + "&sid=x HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n",
+			"no body for a page that is not there":    "POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n",
+			"no body for a handshake":                 "POST " + polling + " HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n",
+			"a body for a poll":                       "GET " + url() + " HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n",
+			"half chunk":                              "POST " + url() + " HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n42",
 		}
-		conns := map[string]*wire.Exchange{}
-		start := time.Now()
 		for name, part := range parts {
-			conns[name] = wire.Connect(t, s.Addr)
-			conns[name].Raw(part)
-		}
-		for name, x := range conns {
-			said := x.End()
-			if took := time.Since(start); took > soon {
-				t.Errorf("%s: the connection was kept for %v", name, took)
-			}
-			if said != "" && !strings.HasPrefix(said, "HTTP/1.1 4") {
-				t.Errorf("%s: the server said %.100q", name, said)
-			}
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				x := wire.Connect(t, s.Addr)
+				start := time.Now()
+				x.Raw(part)
+				said := x.End()
+				if took := time.Since(start); took > soon {
+					t.Errorf("the connection was kept for %v", took)
+				}
+				if said != "" && !strings.HasPrefix(said, "HTTP/1.1 4") {
+					t.Errorf("the server said %.100q", said)
+				}
+			})
 		}
 	})
 	g.row("row 34 headers byte by byte", func(t *testing.T, s *target.Server) {
@@ -88,6 +92,7 @@ func TestHTTP(t *testing.T) {
 			"a huge chunk size":      post + "Transfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\n\r\n" + second,
 		} {
 			t.Run(name, func(t *testing.T) {
+				t.Parallel()
 				x := wire.Connect(t, s.Addr)
 				x.Raw(request)
 				said := x.End()

@@ -27,7 +27,7 @@ func TestNames(t *testing.T) {
 		answers(t, ws)
 		label := regexp.MustCompile(`([a-zA-Z_]+)="((?:[^"\\]|\\.)*)"`)
 		values := map[string]map[string]bool{}
-		for line := range s.Metrics() {
+		for line := range s.Metrics(t) {
 			name, labels, _ := strings.Cut(line, "{")
 			for _, m := range label.FindAllStringSubmatch(labels, -1) {
 				k := name + " " + m[1]

@@ -16,11 +16,11 @@ import (
 type Metrics map[string]float64
 
 // Metrics reads the internal listener.
-func (s *Server) Metrics() Metrics {
-	s.t.Helper()
-	r := wire.Get(s.t, s.Internal, "/metrics")
+func (s *Server) Metrics(t testing.TB) Metrics {
+	t.Helper()
+	r := wire.Get(t, s.Internal, "/metrics")
 	if r.Status != 200 {
-		s.t.Fatalf("/metrics answered %d", r.Status)
+		t.Fatalf("/metrics answered %d", r.Status)
 	}
 	m := Metrics{}
 	for line := range strings.Lines(r.Body) {
@@ -34,7 +34,7 @@ func (s *Server) Metrics() Metrics {
 		}
 		v, err := strconv.ParseFloat(line[i+1:], 64)
 		if err != nil {
-			s.t.Fatalf("/metrics: %q: %v", line, err)
+			t.Fatalf("/metrics: %q: %v", line, err)
 		}
 		m[line[:i]] = v
 	}
@@ -67,29 +67,29 @@ func (m Metrics) Goroutines() int { return int(m["go_goroutines"]) }
 func (m Metrics) Descriptors() int { return int(m["process_open_fds"]) }
 
 // RSS is the resident memory of the process in bytes.
-func (s *Server) RSS() int64 {
-	s.t.Helper()
+func (s *Server) RSS(t testing.TB) int64 {
+	t.Helper()
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.PID()))
 	if err != nil {
-		s.t.Fatal(err)
+		t.Fatal(err)
 	}
 	for line := range strings.Lines(string(b)) {
 		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
 			kb, err := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
 			if err != nil {
-				s.t.Fatal(err)
+				t.Fatal(err)
 			}
 			return kb * 1024
 		}
 	}
-	s.t.Fatal("no VmRSS")
+	t.Fatal("no VmRSS")
 	return 0
 }
 
 // Eventually reads the metrics until ok says so, or fails with what.
-func (s *Server) Eventually(what string, ok func(Metrics) bool) {
-	s.t.Helper()
-	EventuallyTrue(s.t, what, func() bool { return ok(s.Metrics()) })
+func (s *Server) Eventually(t testing.TB, what string, ok func(Metrics) bool) {
+	t.Helper()
+	EventuallyTrue(t, what, func() bool { return ok(s.Metrics(t)) })
 }
 
 // EventuallyTrue asks again and again, for things that a server shows but does

@@ -87,11 +87,11 @@ func freeAddr(t testing.TB) string {
 }
 
 // Alive fails the test when the process has ended.
-func (s *Server) Alive() {
-	s.t.Helper()
+func (s *Server) Alive(t testing.TB) {
+	t.Helper()
 	select {
 	case <-s.done:
-		s.t.Fatalf("the server ended: %v\n%s", s.err, s.log.tail())
+		t.Fatalf("the server ended: %v\n%s", s.err, s.log.tail())
 	default:
 	}
 }
