@@ -25,6 +25,7 @@ var apps = map[string]app{
 	"protocol": onNode(protocolSuite),
 	"echo":     onNode(echo),
 	"engine":   engine,
+	"interop":  onNode(interop),
 }
 
 func findApp(name string) (app, error) {
