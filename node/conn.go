@@ -117,6 +117,9 @@ func (h engineHandler) Binary(s *transport.Session, data []byte) {
 			c.malformed(err)
 			return
 		}
+		if len(w.pkt.Args.Attachments()) > 0 {
+			w.buf = nil // the attachments lie in it, and they may be kept: the buffer is theirs
+		}
 		c.packet(w)
 		return
 	}
