@@ -16,10 +16,8 @@ const (
 	perMessageDeflate = "--per-message-deflate"
 	corsOrigins       = "--cors-origins"
 	corsCredentials   = "--cors-credentials"
-	cookie            = "--cookie"
 	direct            = "--direct"
 	handshakeRate     = "--handshake-rate"
-	principalCookie   = "--principal-cookie"
 	logLevel          = "--log-level"
 )
 

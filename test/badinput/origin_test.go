@@ -8,7 +8,7 @@ import (
 	"github.com/siod-io/siod/test/internal/wire"
 )
 
-// Rows 9 and 32: pages of other origins.
+// Row 9: pages of other origins.
 func TestOrigins(t *testing.T) {
 	t.Parallel()
 	const friend = "https://friend.example"
@@ -64,7 +64,7 @@ func TestOrigins(t *testing.T) {
 	})
 	t.Run("with a list", func(t *testing.T) {
 		t.Parallel()
-		g := serve(t, corsOrigins, friend, corsCredentials, cookie, "io")
+		g := serve(t, corsOrigins, friend, corsCredentials)
 		g.row("row 09 only the listed origin and the server's own", func(t *testing.T, s *target.Server) {
 			r := taken(t, s, friend)
 			if r.Header.Get("Access-Control-Allow-Origin") != friend || r.Header.Get("Access-Control-Allow-Credentials") != "true" ||
@@ -73,18 +73,6 @@ func TestOrigins(t *testing.T) {
 			}
 			for _, origin := range foreign {
 				refused(t, s, origin)
-			}
-		})
-		g.row("row 32 the cookie is of no use to other sites and scripts", func(t *testing.T, s *target.Server) {
-			r := taken(t, s, friend)
-			set := r.Header.Values("Set-Cookie")
-			if len(set) != 1 {
-				t.Fatalf("Set-Cookie: %q", set)
-			}
-			for _, want := range []string{"io=" + sidOf(t, r.Body), "HttpOnly", "SameSite=Lax", "Path=/"} {
-				if !strings.Contains(set[0], want) {
-					t.Errorf("no %s in the cookie %q", want, set[0])
-				}
 			}
 		})
 	})

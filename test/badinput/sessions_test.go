@@ -158,33 +158,3 @@ func TestJSONP(t *testing.T) {
 		}
 	})
 }
-
-// Row 44: a session belongs to who opened it.
-func TestPrincipal(t *testing.T) {
-	t.Parallel()
-	g := serve(t, principalCookie, "user")
-	g.row("row 44 a stolen session id", func(t *testing.T, s *target.Server) {
-		as := func(r wire.Request, user string) wire.Response {
-			if user != "" {
-				r.Header = append(r.Header, "Cookie: user="+user)
-			}
-			return wire.Do(t, s.Addr, r)
-		}
-		url := polling + "&sid=" + sidOf(t, as(wire.Request{Target: polling}, "alice").Body)
-		for _, thief := range []string{"mallory", ""} {
-			wantCode(t, as(wire.Request{Target: url}, thief), 403, 4)
-			wantCode(t, as(wire.Request{Target: url, Method: "POST", Body: "40"}, thief), 403, 4)
-			if ws, r := wire.TryDial(t, s.Addr, strings.Replace(url, "polling", "websocket", 1), "Cookie: user="+thief); ws != nil {
-				t.Errorf("%q upgraded the session", thief)
-			} else {
-				wantStatus(t, r, 403)
-			}
-		}
-		if r := as(wire.Request{Target: url, Method: "POST", Body: "40"}, "alice"); r.Body != "ok" {
-			t.Fatalf("the owner's POST answered %d %q", r.Status, r.Body)
-		}
-		if r := as(wire.Request{Target: url}, "alice"); !strings.HasPrefix(r.Body, "40{") {
-			t.Errorf("the owner's poll answered %d %q", r.Status, r.Body)
-		}
-	})
-}

@@ -20,7 +20,7 @@ const (
 	maxPayload     = 1000000
 
 	// late is what a busy machine may add to a time that is measured from here.
-	late = 150 * time.Millisecond
+	late = 400 * time.Millisecond
 )
 
 // suite is a server and the revision that is spoken to it.
