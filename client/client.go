@@ -184,10 +184,9 @@ func (c *Client) Close() error {
 	}
 	c.closing = true
 	s := c.session
-	connected := make([]*Socket, 0, len(c.sockets))
 	for _, sock := range c.sockets {
 		if sock.state == online {
-			connected = append(connected, sock)
+			_ = sock.sayGoodbye() // closing is notice enough
 		}
 	}
 	c.mu.Unlock()
@@ -195,11 +194,6 @@ func (c *Client) Close() error {
 	if s != nil {
 		ctx, cancel := context.WithTimeout(c.ctx, c.cfg.CloseTimeout)
 		defer cancel()
-		for _, sock := range connected {
-			if u, err := c.unit(protocol.Frames{Text: protocol.AppendDisconnect(nil, sock.namespace)}); err == nil {
-				_ = s.send(ctx, u) // if there is no room in time, closing is notice enough
-			}
-		}
 		s.finish()
 		select {
 		case <-s.ctx.Done():

@@ -31,7 +31,7 @@ func (s *Socket) Emit(ctx context.Context, event string, args ...any) error {
 		if err != nil {
 			return err
 		}
-		if err = session.send(ctx, u); !errors.Is(err, ErrDisconnected) {
+		if err = session.out.put(ctx, session.ctx.Done(), u); !errors.Is(err, ErrDisconnected) {
 			return err
 		}
 	}
@@ -58,7 +58,7 @@ func (s *Socket) EmitWithAck(ctx context.Context, event string, args ...any) (Ar
 		}
 		u, err := s.client.unit(f.WithID(id))
 		if err == nil {
-			err = session.send(ctx, u)
+			err = session.out.put(ctx, session.ctx.Done(), u)
 		}
 		if err != nil {
 			s.forget(id)

@@ -64,5 +64,5 @@ func (e *Event) Ack(ctx context.Context, args ...any) error {
 	}
 	ctx, cancel := e.socket.client.deadline(ctx)
 	defer cancel()
-	return e.received.send(ctx, u)
+	return e.received.out.put(ctx, e.received.ctx.Done(), u)
 }

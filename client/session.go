@@ -11,12 +11,6 @@ import (
 	"github.com/siod-io/siod/protocol/engineio"
 )
 
-// unit is what goes out with nothing in between: a packet and its attachments.
-type unit struct {
-	head        engineio.Packet
-	attachments [][]byte
-}
-
 // wire is one transport of a session. read and write are each called by one
 // goroutine; they return when the session's context ends.
 type wire interface {
@@ -31,9 +25,6 @@ type wire interface {
 	bye(ctx context.Context) (answered bool)
 }
 
-// maxBatch is how many units are written at once.
-const maxBatch = 128
-
 // session is one Engine.IO session, from its handshake to its end.
 type session struct {
 	client *Client
@@ -44,7 +35,7 @@ type session struct {
 	end context.CancelCauseFunc
 	wg  sync.WaitGroup
 
-	out       chan unit
+	out       outbox
 	finishing chan struct{} // closed by finish
 	readDone  chan struct{}
 	writeHold chan *handover
@@ -53,8 +44,6 @@ type session struct {
 
 	mu        sync.Mutex // guards what follows
 	transport Transport
-	control   []unit // what overtakes out: pongs, CONNECTs
-	wake      chan struct{}
 	finished  bool
 }
 
@@ -84,11 +73,10 @@ func (h *handover) wait(ctx context.Context) wire {
 func newSession(c *Client) *session {
 	s := &session{
 		client:    c,
-		out:       make(chan unit, c.cfg.SendQueue),
+		out:       newOutbox(c.cfg.SendQueue),
 		finishing: make(chan struct{}),
 		readDone:  make(chan struct{}),
 		writeHold: make(chan *handover),
-		wake:      make(chan struct{}, 1),
 	}
 	s.ctx, s.end = context.WithCancelCause(c.ctx)
 	return s
@@ -146,7 +134,7 @@ func (s *session) handle(p engineio.Packet) error {
 		return s.client.receive(s, p)
 	case engineio.Ping:
 		s.touch()
-		s.sendControl(unit{head: engineio.Packet{Type: engineio.Pong, Data: p.Data}})
+		s.out.putFirst(unit{head: engineio.Packet{Type: engineio.Pong, Data: p.Data}})
 		return nil
 	case engineio.Noop, engineio.Pong:
 		return nil
@@ -155,41 +143,6 @@ func (s *session) handle(p engineio.Packet) error {
 	default:
 		return errParse
 	}
-}
-
-// send queues u behind what was sent before, waiting for room.
-func (s *session) send(ctx context.Context, u unit) error {
-	if s.ctx.Err() != nil {
-		return ErrDisconnected
-	}
-	select {
-	case s.out <- u:
-		return nil
-	case <-s.ctx.Done():
-		return ErrDisconnected
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// sendControl queues u before all that waits. It never blocks: at most a pong
-// for each ping and a CONNECT for each namespace are there.
-func (s *session) sendControl(u unit) {
-	s.mu.Lock()
-	s.control = append(s.control, u)
-	s.mu.Unlock()
-	select {
-	case s.wake <- struct{}{}:
-	default:
-	}
-}
-
-func (s *session) takeControl() []unit {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	c := s.control
-	s.control = nil
-	return c
 }
 
 // finish ends the session when all that was queued has been written.
@@ -204,63 +157,31 @@ func (s *session) finish() {
 
 func (s *session) writer(w wire) {
 	var packets []engineio.Packet
+	finishing := s.finishing
 	for {
-		packets = packets[:0]
-		closing := false
 		select {
-		case u := <-s.out:
-			packets = appendUnit(packets, u)
-		case <-s.wake:
+		case <-s.out.wake:
 		case h := <-s.writeHold:
 			if w = h.wait(s.ctx); w == nil {
 				return
 			}
-			continue
-		case <-s.finishing:
-			closing = len(s.out) == 0
+		case <-finishing:
+			finishing = nil
 		case <-s.ctx.Done():
 			return
 		}
-		packets = s.collect(packets)
+		var empty bool
+		packets, empty = s.out.take(packets[:0])
 		if err := s.write(w, packets); err != nil {
 			s.end(err)
 			return
 		}
 		clear(packets)
-		if closing {
+		if finishing == nil && empty {
 			s.sayBye(w)
 			return
 		}
 	}
-}
-
-// collect adds what waits, up to a batch, with the control packets in front.
-func (s *session) collect(queued []engineio.Packet) []engineio.Packet {
-	control := s.takeControl()
-	if len(control) > 0 {
-		var packets []engineio.Packet
-		for _, u := range control {
-			packets = appendUnit(packets, u)
-		}
-		queued = append(packets, queued...)
-	}
-	for range maxBatch {
-		select {
-		case u := <-s.out:
-			queued = appendUnit(queued, u)
-		default:
-			return queued
-		}
-	}
-	return queued
-}
-
-func appendUnit(packets []engineio.Packet, u unit) []engineio.Packet {
-	packets = append(packets, u.head)
-	for _, b := range u.attachments {
-		packets = append(packets, engineio.Packet{Type: engineio.Message, Binary: true, Data: b})
-	}
-	return packets
 }
 
 func (s *session) write(w wire, packets []engineio.Packet) error {

@@ -2,7 +2,6 @@ package client
 
 import (
 	"context"
-	"errors"
 
 	"github.com/siod-io/siod/protocol"
 )
@@ -113,26 +112,25 @@ func (s *Socket) Connect(ctx context.Context) error {
 }
 
 // Disconnect leaves the namespace, or stops trying to connect to it. What was
-// emitted before goes out first.
-func (s *Socket) Disconnect(ctx context.Context) error {
-	c := s.client
-	ctx, cancel := c.deadline(ctx)
-	defer cancel()
-	c.mu.Lock()
-	session, was := s.session, s.state
+// emitted before goes out first. It does not wait for that.
+func (s *Socket) Disconnect() error {
+	s.client.mu.Lock()
+	defer s.client.mu.Unlock()
+	err := s.sayGoodbye()
 	s.leave(ClientDisconnect)
-	c.mu.Unlock()
-	if was == idle || session == nil {
+	return err
+}
+
+// sayGoodbye queues a DISCONNECT. The client's mutex is held.
+func (s *Socket) sayGoodbye() error {
+	if s.session == nil {
 		return nil
 	}
-	u, err := c.unit(protocol.Frames{Text: protocol.AppendDisconnect(nil, s.namespace)})
-	if err != nil {
-		return err
+	u, err := s.client.unit(protocol.Frames{Text: protocol.AppendDisconnect(nil, s.namespace)})
+	if err == nil {
+		s.session.out.putNow(u)
 	}
-	if err := session.send(ctx, u); !errors.Is(err, ErrDisconnected) {
-		return err
-	}
-	return nil
+	return err
 }
 
 // set changes the state. The client's mutex is held.
@@ -228,5 +226,5 @@ func (s *Socket) hello(to *session) {
 		return
 	}
 	s.session = to
-	to.sendControl(u)
+	to.out.putNow(u)
 }

@@ -106,6 +106,27 @@ func TestBinaryPacketOwnsItsText(t *testing.T) {
 	}
 }
 
+// An empty attachment is empty and not null, also when the transport has no
+// bytes to point at.
+func TestEmptyAttachmentIsNotNil(t *testing.T) {
+	t.Parallel()
+	d := protocol.NewDecoder(protocol.Limits{})
+	var p protocol.Packet
+	if done, err := d.Text([]byte(`51-["a",{"_placeholder":true,"num":0}]`), &p); done || err != nil {
+		t.Fatal(done, err)
+	}
+	full, done, err := d.Binary(nil)
+	if !done || err != nil {
+		t.Fatal(done, err)
+	}
+	for name, c := range codecs {
+		var b []byte
+		if err := full.Args.Decode(c, &b); err != nil || b == nil {
+			t.Errorf("%s: %v, %v", name, b, err)
+		}
+	}
+}
+
 func TestTextWhilePending(t *testing.T) {
 	t.Parallel()
 	for _, next := range []string{`2["a"]`, `1`, ``, `51-["a"]`} {

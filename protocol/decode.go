@@ -92,6 +92,9 @@ func (d *Decoder) Binary(data []byte) (p *Packet, done bool, err error) {
 		d.pending = nil
 		return nil, false, &LimitError{Limit: "unfinished packet", Value: w.size, Max: d.limits.MaxPending}
 	}
+	if data == nil {
+		data = []byte{} // nil would be null when it is encoded again
+	}
 	w.packet.Args.bin = append(w.packet.Args.bin, data)
 	if len(w.packet.Args.bin) < w.want {
 		return nil, false, nil
