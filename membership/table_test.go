@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -73,26 +74,53 @@ func TestTablePut(t *testing.T) {
 // A snapshot that somebody holds never changes.
 func TestTableSnapshots(t *testing.T) {
 	t.Parallel()
-	var table Table
-	put := func(id string) {
-		if err := table.Put(named(id, "", 0)); err != nil {
+	changed := named("b", "", 0)
+	changed.Addr = "changed"
+	for name, change := range map[string]func(*Table) error{
+		"add":    func(table *Table) error { return table.Put(named("a", "", 0)) },
+		"update": func(table *Table) error { return table.Put(changed) },
+		"remove": func(table *Table) error { table.Remove("b", Dead); return nil },
+	} {
+		var table Table
+		for _, id := range []string{"b", "c"} {
+			if err := table.Put(named(id, "", 0)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		held := table.Members()
+		want := slices.Clone(held)
+		if err := change(&table); err != nil {
 			t.Fatal(err)
 		}
+		if diff := cmp.Diff(want, held); diff != "" {
+			t.Errorf("%s changes what was given out:\n%s", name, diff)
+		}
 	}
-	put("b")
-	put("c")
-	held := table.Members()
-	want := slices.Clone(held)
-	put("a")
-	m := named("b", "", 0)
-	m.Addr = "changed"
-	if err := table.Put(m); err != nil {
-		t.Fatal(err)
-	}
-	table.Remove("c", Dead)
-	if diff := cmp.Diff(want, held); diff != "" {
-		t.Error(diff)
-	}
+}
+
+// An event that waits for a slow receiver is replaced by what is true now.
+func TestWatchIsUpToDate(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var table Table
+		ctx, cancel := context.WithCancel(t.Context())
+		w := table.Watch(ctx)
+		m := named("a", "", 0)
+		for i := range 5 {
+			m.Version = strconv.Itoa(i)
+			if err := table.Put(m); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait() // the watch waits for us with an event
+		}
+		if ev := <-w; ev.Member.Version != "4" {
+			t.Errorf("version %s", ev.Member.Version)
+		}
+		cancel()
+		if ev, ok := <-w; ok {
+			t.Errorf("and then %+v", ev)
+		}
+	})
 }
 
 // TestTableModel compares lookups with a map after random changes.

@@ -24,6 +24,7 @@ var fastTests = []test{
 	{"RefusedAddresses", refusedAddresses, nil},
 	{"Limits", limits, nil},
 	{"Unsubscribe", unsubscribe, nil},
+	{"UnsubscribeWhatWaits", unsubscribeWaiting, nil},
 	{"SubscribedTwice", subscribedTwice, nil},
 }
 
@@ -304,6 +305,28 @@ func unsubscribe(s *suite) {
 		if got := numbers(in.all(), "a"); fmt.Sprint(got) != fmt.Sprint([]uint64{uint64(i)}) {
 			s.Errorf("round %d: %v", i, got)
 		}
+	}
+}
+
+// unsubscribeWaiting: what waits for a subscription is not delivered after its
+// end.
+func unsubscribeWaiting(s *suite) {
+	a, b := s.join("a"), s.join("b")
+	inside, release := make(chan struct{}), make(chan struct{})
+	s.answer(b, backplane.Room("/", "slow"), func(backplane.Delivery) {
+		close(inside)
+		<-release
+	})
+	in := s.subscribe(b, backplane.Room("/", "r"))
+	s.barrier(b, a)
+	s.publish(a, backplane.Room("/", "slow"), event(a, 1, "/"))
+	s.publish(a, backplane.Room("/", "r"), event(a, 2, "/")) // behind the slow one
+	<-inside
+	in.sub.Close()
+	close(release)
+	s.fence(a, b, "/")
+	if n := len(in.all()); n > 0 {
+		s.Errorf("%d deliveries after Close", n)
 	}
 }
 

@@ -26,6 +26,7 @@ var requestTests = []test{
 	{"Killed", requestKilled, canKill},
 	{"KilledInTheMiddle", requestKilledBetween, canKill},
 	{"Frozen", requestFrozen, canFreeze},
+	{"FrozenReply", requestFrozenReply, canFreeze},
 	{"Refused", requestRefused, nil},
 	{"LazyAndAbandoned", requestAbandoned, nil},
 	{"InOrderWithPublish", requestInOrder, nil},

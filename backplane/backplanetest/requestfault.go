@@ -106,3 +106,32 @@ func requestFrozen(s *suite) {
 		s.Errorf("after the thaw: %+v", got)
 	}
 }
+
+// requestFrozenReply: what a frozen node replies arrives when it thaws.
+func requestFrozenReply(s *suite) {
+	a, b := s.join("a"), s.join("b")
+	asked := make(chan backplane.Delivery, 2)
+	s.answer(b, everyone, func(d backplane.Delivery) { asked <- d })
+	s.barrier(b, a)
+	first := make(chan answers, 1)
+	go func() { first <- s.ask(s.within(300*time.Millisecond), a, backplane.Requests("/"), "b") }()
+	d := <-asked
+	second := make(chan answers, 1)
+	go func() { second <- s.ask(s.ctx, a, backplane.Requests("/"), "b") }()
+	d2 := <-asked
+	s.Freeze(s.T, "b")
+	replied := make(chan struct{})
+	go func() {
+		defer close(replied)
+		s.check(d.Reply(reply(b, "1"), true))
+		s.check(d2.Reply(reply(b, "2"), true))
+	}()
+	if p := (<-first).partial(s); !slices.Equal(p.Missing, []string{"b"}) {
+		s.Errorf("%+v", p)
+	}
+	s.Thaw(s.T, "b")
+	<-replied
+	if got := <-second; got.err != nil || fmt.Sprint(got.data["b"]) != "[2]" {
+		s.Errorf("%+v", got)
+	}
+}

@@ -64,7 +64,6 @@ func (h *Hub) thaw(id string) (*Backplane, []func(), error) {
 		return m, sends, nil
 	}
 	m.state.CompareAndSwap(frozen, running)
-	h.recheck()
 	h.notify()
 	h.mu.Unlock()
 	h.catchUp([]*Backplane{m})

@@ -162,10 +162,15 @@ func TestReplyOverflow(t *testing.T) {
 	}
 }
 
-// What a frozen member sends is bounded like what waits for it.
+// What a frozen member sends is bounded like what waits for it, and leaves
+// before what it sends later.
 func TestFrozenOutbox(t *testing.T) {
 	t.Parallel()
 	h, m := members(t, Config{Queue: 3}, "a", "b")
+	got := make(chan uint64, 10)
+	if _, err := m[1].Subscribe(room, func(d backplane.Delivery) { got <- d.Envelope.ID }); err != nil {
+		t.Fatal(err)
+	}
 	if err := h.Freeze("a"); err != nil {
 		t.Fatal(err)
 	}
@@ -180,8 +185,16 @@ func TestFrozenOutbox(t *testing.T) {
 	if err := h.Thaw("a"); err != nil {
 		t.Fatal(err)
 	}
+	if err := m[1].Healthy(deadline(t)); err != nil {
+		t.Error(err)
+	}
 	if err := m[0].Publish(deadline(t), room, numbered(m[0], 9)); err != nil {
 		t.Error(err)
+	}
+	for _, want := range []uint64{0, 1, 2, 9} {
+		if id := <-got; id != want {
+			t.Errorf("%d came, want %d", id, want)
+		}
 	}
 }
 

@@ -214,6 +214,64 @@ func TestAppendBusy(t *testing.T) {
 	}
 }
 
+// While some appends wait, no later one overtakes them.
+func TestAppendKeepsOrder(t *testing.T) {
+	t.Parallel()
+	h, m := members(t, Config{}, "a")
+	ids := &idRecorder{}
+	if err := log(m[0]).Tail(context.Background(), ids); err != nil {
+		t.Fatal(err)
+	}
+	h.HoldLogs()
+	inDone, release := make(chan struct{}), make(chan struct{})
+	async := func(i int, done func(backplane.Position, error)) {
+		if err := log(m[0]).AppendAsync(context.Background(), numbered(m[0], i), done); err != nil {
+			t.Fatal(err)
+		}
+	}
+	async(0, func(backplane.Position, error) { close(inDone); <-release })
+	async(1, func(backplane.Position, error) {})
+	h.ReleaseLogs()
+	<-inDone // 1 waits still
+	stored := make(chan struct{})
+	async(2, func(backplane.Position, error) { close(stored) })
+	close(release)
+	<-stored
+	if !slices.Equal(ids.list, []uint64{0, 1, 2}) {
+		t.Errorf("stored as %v", ids.list)
+	}
+}
+
+type idRecorder struct{ list []uint64 }
+
+func (r *idRecorder) Apply(e backplane.Entry) { r.list = append(r.list, e.Envelope.ID) }
+func (r *idRecorder) Reset(backplane.Reset)   {}
+
+// When every append that waited has given up, no goroutine is left for them.
+func TestGivenUpAppends(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h, m := members(t, Config{}, "a")
+		h.HoldLogs()
+		ctx, cancel := context.WithCancel(context.Background())
+		failed := make(chan error, 1)
+		if err := log(m[0]).AppendAsync(ctx, numbered(m[0], 0), func(_ backplane.Position, err error) { failed <- err }); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		cancel()
+		if err := <-failed; !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+		synctest.Wait()
+		m[0].logs[0].log.mu.Lock()
+		defer m[0].logs[0].log.mu.Unlock()
+		if m[0].logs[0].draining {
+			t.Error("the goroutine waits for nothing")
+		}
+	})
+}
+
 func TestRewindTooFar(t *testing.T) {
 	t.Parallel()
 	h, m := members(t, Config{}, "a")

@@ -1,10 +1,12 @@
 package memory
 
 import (
+	"context"
 	"slices"
 	"strconv"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"pgregory.net/rapid"
 
@@ -87,6 +89,147 @@ func TestQueueOverflowIsTold(t *testing.T) {
 	if stats.Lost != 15 {
 		t.Errorf("stats %+v", stats)
 	}
+}
+
+// A delivery that is taken after others were lost says so itself.
+func TestGapBeforeDelivery(t *testing.T) {
+	t.Parallel()
+	_, m := members(t, Config{Queue: 1}, "a", "b")
+	ctx := deadline(t)
+	s := newStuck()
+	if _, err := m[1].Subscribe(room, s.handle); err != nil {
+		t.Fatal(err)
+	}
+	publish := func(i int) {
+		if err := m[0].Publish(ctx, room, numbered(m[0], i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	publish(0)
+	<-s.inside
+	for i := range 3 {
+		publish(1 + i) // 1 waits, 2 and 3 are lost
+	}
+	s.release <- struct{}{}
+	<-s.inside // 1 is with the handler
+	publish(4)
+	s.release <- struct{}{}
+	<-s.inside
+	close(s.release)
+	if err := m[1].Healthy(ctx); err != nil {
+		t.Fatal(err)
+	}
+	got := s.all()
+	if len(got) != 3 || got[2].Envelope.ID != 4 || got[2].Gap != (backplane.Gap{Lost: 2}) {
+		t.Errorf("%d deliveries, the last is %+v", len(got), got[len(got)-1])
+	}
+}
+
+// What waits for a member that ends is not delivered any more; a handler that
+// runs is waited for.
+func TestQueueEnds(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]func(*Hub, *Backplane){
+		"kill":  func(h *Hub, b *Backplane) { _ = h.Kill(b.id) },
+		"close": func(_ *Hub, b *Backplane) { go func() { _ = b.Close(context.Background()) }(); <-b.closed },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h, m := members(t, Config{}, "a", "b")
+				s := newStuck()
+				if _, err := m[1].Subscribe(room, s.handle); err != nil {
+					t.Fatal(err)
+				}
+				for i := range 3 {
+					if err := m[0].Publish(context.Background(), room, numbered(m[0], i)); err != nil {
+						t.Fatal(err)
+					}
+				}
+				<-s.inside
+				end(h, m[1])
+				synctest.Wait()
+				close(s.release)
+				if err := m[1].Close(context.Background()); err != nil {
+					t.Fatal(err)
+				}
+				if n := len(s.all()); n != 1 {
+					t.Errorf("%d deliveries", n)
+				}
+			})
+		})
+	}
+}
+
+// A member that freezes while a handler runs handles nothing more.
+func TestFreezeBetweenDeliveries(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h, m := members(t, Config{}, "a", "b")
+		ctx := context.Background()
+		s := newStuck()
+		if _, err := m[1].Subscribe(room, s.handle); err != nil {
+			t.Fatal(err)
+		}
+		for i := range 3 {
+			if err := m[0].Publish(ctx, room, numbered(m[0], i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		<-s.inside
+		if err := h.Freeze("b"); err != nil {
+			t.Fatal(err)
+		}
+		close(s.release)
+		synctest.Wait()
+		if n := len(s.all()); n != 1 {
+			t.Errorf("%d deliveries while frozen", n)
+		}
+		if err := h.Thaw("b"); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if n := len(s.all()); n != 3 {
+			t.Errorf("%d deliveries in the end", n)
+		}
+	})
+}
+
+// The same for room changes.
+func TestFreezeBetweenRoomChanges(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h, m := members(t, Config{}, "a", "b")
+		release, changes := make(chan struct{}), make(chan backplane.RoomChange, 10)
+		_, err := m[1].WatchRooms("/", func(c backplane.RoomChange) {
+			changes <- c
+			<-release
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range 3 {
+			if _, err := m[0].Subscribe(backplane.Room("/", strconv.Itoa(i)), func(backplane.Delivery) {}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		synctest.Wait()
+		if err := h.Freeze("b"); err != nil {
+			t.Fatal(err)
+		}
+		close(release)
+		synctest.Wait()
+		if n := len(changes); n != 1 {
+			t.Errorf("%d changes while frozen", n)
+		}
+		if err := h.Thaw("b"); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if n := len(changes); n != 3 {
+			t.Errorf("%d changes in the end", n)
+		}
+	})
 }
 
 func TestQueueBytes(t *testing.T) {

@@ -101,8 +101,11 @@ func (w *roomWatch) next() (backplane.RoomChange, bool) {
 	h := w.b.hub
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if w.closed || w.b.state.Load() != running {
-		w.queued = w.closed // a frozen member goes on when it thaws
+	if w.closed {
+		return backplane.RoomChange{}, false
+	}
+	if w.b.state.Load() != running { // go on when it thaws
+		w.b.queue.control(w.b, item{watch: w})
 		return backplane.RoomChange{}, false
 	}
 	for at := range w.dirty {

@@ -48,7 +48,7 @@ func (s *subscription) Close() {
 	hub := s.b.hub
 	hub.mu.Lock()
 	defer hub.mu.Unlock()
-	if s.b.subs[s.at] == s {
+	if s.b.state.Load() != dead { // else they are gone already
 		delete(s.b.subs, s.at)
 		hub.roomChanged(s.at)
 	}
