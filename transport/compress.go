@@ -2,8 +2,8 @@ package transport
 
 import (
 	"bytes"
+	"errors"
 	"io"
-	"net/http"
 	"strconv"
 	"strings"
 	"sync"
@@ -17,42 +17,42 @@ var (
 	zlibWriters = sync.Pool{New: func() any { w, _ := zlib.NewWriterLevel(io.Discard, zlib.BestSpeed); return w }}
 )
 
-// compressible reports whether a polling response is to be compressed.
-func (e *Engine) compressible(r *http.Request, body []byte) bool {
-	return !e.cfg.Compression.Disabled && len(body) >= e.cfg.Compression.Threshold && r.Header.Get("Accept-Encoding") != ""
-}
-
 // compressBody compresses body into dst with the encoding that the client
 // prefers of gzip and deflate (RFC 9110, 12.5.3). HTTP's deflate is the zlib
 // format.
-func compressBody(dst *buffer, accept string, body []byte) (encoding string, ok bool) {
+func compressBody(dst *buffer, accept []string, body []byte) (encoding string, ok bool) {
 	encoding = preferred(accept)
-	out := bytes.NewBuffer(dst.b[:0])
+	var pool *sync.Pool
 	switch encoding {
 	case "gzip":
-		w := gzipWriters.Get().(*gzip.Writer)
-		defer gzipWriters.Put(w)
-		w.Reset(out)
-		_, _ = w.Write(body)
-		_ = w.Close()
+		pool = &gzipWriters
 	case "deflate":
-		w := zlibWriters.Get().(*zlib.Writer)
-		defer zlibWriters.Put(w)
-		w.Reset(out)
-		_, _ = w.Write(body)
-		_ = w.Close()
+		pool = &zlibWriters
 	default:
 		return "", false
+	}
+	z := pool.Get().(compressor)
+	defer pool.Put(z)
+	out := bytes.NewBuffer(dst.b[:0])
+	z.Reset(out)
+	_, err := z.Write(body)
+	if err = errors.Join(err, z.Close()); err != nil {
+		return "", false // cannot be: out takes everything
 	}
 	dst.b = out.Bytes()
 	return encoding, true
 }
 
+type compressor interface {
+	io.WriteCloser
+	Reset(io.Writer)
+}
+
 // preferred returns the first of the encodings with the highest weight that we
 // have, or "".
-func preferred(accept string) string {
+func preferred(accept []string) string {
 	best, weight := "", 0.0
-	for part := range strings.SplitSeq(accept, ",") {
+	for part := range strings.SplitSeq(strings.Join(accept, ","), ",") {
 		name, params, _ := strings.Cut(part, ";")
 		name = strings.ToLower(strings.TrimSpace(name))
 		if name == "*" {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 )
@@ -78,8 +79,26 @@ type Config struct {
 	// answered 503 with Retry-After. Zero means no bound.
 	MaxSessions int
 
+	// Events bounds the messages that one session may send. Zero means no
+	// bound.
+	Events EventLimit
+
+	// Handshakes bounds the handshakes of one IP address; over it they are
+	// answered 503 with Retry-After. Zero means no bound. Behind a proxy it
+	// needs TrustedProxies: all clients have the proxy's address otherwise.
+	Handshakes RateLimit
+
+	// TrustedProxies are the addresses of proxies whose X-Forwarded-For is
+	// believed. Nil means none.
+	TrustedProxies []netip.Prefix
+
+	// Subprotocols lists the WebSocket subprotocols that the engine agrees to
+	// if a client asks for one; it does nothing else with them. Nil means none.
+	Subprotocols []string
+
 	// Allow is asked before each handshake; an error refuses it with code 4.
-	// The error's text is sent to the client. It may block.
+	// The error's text is sent to the client. It may block, and is called
+	// concurrently, as are the other functions here.
 	Allow func(*http.Request) error
 
 	// Principal names whom a request acts for, from a cookie or a header, say.
@@ -95,8 +114,7 @@ type Config struct {
 	// session: the diagnosis that the client is not given.
 	OnRefused func(*RequestError)
 
-	// Logger receives one line per session's end at debug level and problems
-	// at warn. Nil discards.
+	// Logger receives panics of the handler, at error level. Nil discards.
 	Logger *slog.Logger
 }
 
@@ -165,6 +183,7 @@ func (c Config) withDefaults() Config {
 	def(&c.WriteTimeout, 10*time.Second)
 	def(&c.CloseTimeout, 5*time.Second)
 	def(&c.PollTimeout, 30*time.Second)
+	def(&c.Events.MaxPause, 5*time.Second)
 	defInt(&c.MaxPayload, 1_000_000)
 	defInt(&c.Compression.Threshold, 1024)
 	defInt(&c.PerMessageDeflate.Threshold, 1024)
@@ -193,6 +212,7 @@ func (c Config) Validate() error {
 	for name, d := range map[string]time.Duration{
 		"PingInterval": c.PingInterval, "PingTimeout": c.PingTimeout, "UpgradeTimeout": c.UpgradeTimeout,
 		"ReadTimeout": c.ReadTimeout, "WriteTimeout": c.WriteTimeout, "CloseTimeout": c.CloseTimeout, "PollTimeout": c.PollTimeout,
+		"Events.MaxPause": c.Events.MaxPause,
 	} {
 		if d < 0 {
 			bad("%s %v must not be negative", name, d)
@@ -211,6 +231,12 @@ func (c Config) Validate() error {
 	}
 	if c.Queue.Policy != PolicyDisconnect && c.Queue.Policy != PolicyDropOldest {
 		bad("Queue.Policy: %q is neither %q nor %q", c.Queue.Policy, PolicyDisconnect, PolicyDropOldest)
+	}
+	if err := c.Events.limit().validate(); err != nil {
+		bad("Events: %w", err)
+	}
+	if err := c.Handshakes.validate(); err != nil {
+		bad("Handshakes: %w", err)
 	}
 	if err := c.CORS.validate(); err != nil {
 		errs = append(errs, err)

@@ -124,14 +124,13 @@ func (c *CORS) headers(h http.Header, r *http.Request) {
 	}
 }
 
-// preflight answers an OPTIONS request (Fetch standard, "CORS-preflight
-// fetch"), and reports whether it did.
-func (c *CORS) preflight(w http.ResponseWriter, r *http.Request) bool {
+// preflight adds the headers of the answer to an OPTIONS request (Fetch
+// standard, "CORS-preflight fetch") to those of every response, and reports
+// whether it is one to answer.
+func (c *CORS) preflight(h http.Header, r *http.Request) bool {
 	if r.Method != http.MethodOptions || !c.configured() {
 		return false
 	}
-	h := w.Header()
-	c.headers(h, r)
 	if h.Get("Access-Control-Allow-Origin") != "" {
 		methods := "GET,POST"
 		if c.Methods != nil {
@@ -147,45 +146,5 @@ func (c *CORS) preflight(w http.ResponseWriter, r *http.Request) bool {
 			h.Set("Access-Control-Allow-Headers", headers)
 		}
 	}
-	h.Set("Content-Length", "0")
-	w.WriteHeader(http.StatusNoContent)
 	return true
-}
-
-// commonHeaders adds what every response carries.
-func (e *Engine) commonHeaders(w http.ResponseWriter, r *http.Request) {
-	e.responseHeaders(w.Header(), r)
-}
-
-func (e *Engine) responseHeaders(h http.Header, r *http.Request) {
-	e.cfg.CORS.headers(h, r)
-	if ua := r.Header.Get("User-Agent"); strings.Contains(ua, ";MSIE") || strings.Contains(ua, "Trident/") {
-		// Old Internet Explorers take a payload for an attack otherwise.
-		h.Set("X-XSS-Protection", "0")
-	}
-	if e.cfg.Headers != nil {
-		e.cfg.Headers(h, r)
-	}
-}
-
-// cookie sets the session cookie on a handshake's response.
-func (e *Engine) cookie(w http.ResponseWriter, r *http.Request, s *Session) {
-	c := e.cfg.Cookie
-	if c == nil {
-		return
-	}
-	ck := &http.Cookie{
-		Name: c.Name, Value: s.id, Path: c.Path, Domain: c.Domain, MaxAge: int(c.MaxAge.Seconds()),
-		HttpOnly: true, Secure: c.Secure || r.TLS != nil, SameSite: c.SameSite,
-	}
-	if ck.Name == "" {
-		ck.Name = "io"
-	}
-	if ck.Path == "" {
-		ck.Path = "/"
-	}
-	if ck.SameSite == 0 {
-		ck.SameSite = http.SameSiteLaxMode
-	}
-	http.SetCookie(w, ck)
 }

@@ -1,9 +1,9 @@
 package transport
 
 import (
-	"context"
 	"crypto/rand"
 	"encoding/base64"
+	"iter"
 	mathrand "math/rand/v2"
 	"net/http"
 	"runtime"
@@ -21,24 +21,31 @@ import (
 type Engine struct {
 	cfg          Config
 	handler      Handler
+	timing       timing
 	deflateAbove int
 	polling, ws  bool
 	shards       []*Shard
 	wheel        *wheel.Wheel
+	handshakes   *addressLimiter // nil: no limit
 	epoch        time.Time
 	next         atomic.Uint32
-	count        atomic.Int64
-	closing      atomic.Bool
 	stats        stats
-	wg           sync.WaitGroup // connection readers, drains, close notices
-	sessions     [sessionShards]sessionMap
-	closeOnce    sync.Once
-	allGone      chan struct{}
+	sessions     [sessionBuckets]sessionBucket
+
+	count   atomic.Int64   // sessions, of which the last may be about to open
+	closing atomic.Bool    // Shutdown was called
+	held    atomic.Int64   // sessions and handshakes: what may start goroutines
+	allGone chan struct{}  // closed when closing and nothing is held
+	goneOne sync.Once      // closes allGone
+	wg      sync.WaitGroup // readers, drains, notices of the end
+
+	lingerMu  sync.Mutex
+	lingering map[*wsConn]*Session // connections in a close handshake
 }
 
-const sessionShards = 32
+const sessionBuckets = 32
 
-type sessionMap struct {
+type sessionBucket struct {
 	mu sync.RWMutex
 	m  map[string]*Session
 }
@@ -50,7 +57,14 @@ func New(cfg Config, h Handler) (*Engine, error) {
 		return nil, err
 	}
 	cfg = cfg.withDefaults()
-	e := &Engine{cfg: cfg, handler: h, deflateAbove: cfg.PerMessageDeflate.Threshold, epoch: time.Now(), allGone: make(chan struct{})}
+	e := &Engine{
+		cfg: cfg, handler: h, deflateAbove: cfg.PerMessageDeflate.Threshold,
+		timing:  timing{interval: cfg.PingInterval, timeout: cfg.PingTimeout, linger: cfg.PollTimeout},
+		epoch:   time.Now(),
+		wheel:   wheel.New(wheelTick),
+		allGone: make(chan struct{}), lingering: make(map[*wsConn]*Session),
+		handshakes: newAddressLimiter(cfg.Handshakes),
+	}
 	for _, t := range cfg.Transports {
 		e.polling = e.polling || t == Polling
 		e.ws = e.ws || t == WebSocket
@@ -62,7 +76,6 @@ func New(cfg Config, h Handler) (*Engine, error) {
 	if n == 0 {
 		n = runtime.GOMAXPROCS(0)
 	}
-	e.wheel = wheel.New(wheelTick)
 	for i := range n {
 		sh := newShard(e, i)
 		e.shards = append(e.shards, sh)
@@ -77,8 +90,6 @@ const wheelTick = 10 * time.Millisecond
 // now is the time that life cycles see.
 func (e *Engine) now() time.Duration { return time.Since(e.epoch) }
 
-func (e *Engine) jitter(n int) int { return mathrand.IntN(n) }
-
 // Shards returns the engine's shards; the slice must not be changed.
 func (e *Engine) Shards() []*Shard { return e.shards }
 
@@ -90,18 +101,42 @@ func (e *Engine) Len() int { return int(e.count.Load()) }
 
 // Session returns the session with the given id, or nil.
 func (e *Engine) Session(id string) *Session {
-	m := e.bucket(id)
-	m.mu.RLock()
-	defer m.mu.RUnlock()
-	return m.m[id]
+	b := e.bucket(id)
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	return b.m[id]
 }
 
-func (e *Engine) bucket(id string) *sessionMap {
+// All yields the sessions that are open now, in no order. Sessions that come
+// or go meanwhile may be among them or not.
+func (e *Engine) All() iter.Seq[*Session] {
+	return func(yield func(*Session) bool) {
+		for i := range e.sessions {
+			for _, s := range e.sessions[i].snapshot() {
+				if !yield(s) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func (b *sessionBucket) snapshot() []*Session {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	all := make([]*Session, 0, len(b.m))
+	for _, s := range b.m {
+		all = append(all, s)
+	}
+	return all
+}
+
+func (e *Engine) bucket(id string) *sessionBucket {
 	var h uint32
 	if n := len(id); n >= 2 {
 		h = uint32(id[n-1]) + uint32(id[n-2])*7
 	}
-	return &e.sessions[h%sessionShards]
+	return &e.sessions[h%sessionBuckets]
 }
 
 // newID returns a session id: the node's token and 120 random bits.
@@ -116,74 +151,81 @@ func (e *Engine) newSession(r *http.Request, q *query) *Session {
 	s := &Session{
 		engine: e, shard: e.shards[int(e.next.Add(1))%len(e.shards)],
 		id: e.newID(), rev: engineio.RevisionOf(q.eio), base64: q.base64, jsonp: q.jsonp != "",
-		handshake: newHandshake(r, e.cfg.Path), policy: e.cfg.Queue.Policy, wire: wirePoll4,
+		handshake: e.newHandshake(r), dropOldest: e.cfg.Queue.Policy == PolicyDropOldest,
+		limit: newLimiter(e.cfg.Events),
 	}
-	if e.cfg.Principal != nil {
-		s.handshake.Principal = e.cfg.Principal(r)
-	}
-	s.timer.Init(s)
-	s.life.lingerExpiry = e.cfg.PollTimeout
+	s.timer.Init((*heartbeatTimer)(s))
 	return s
 }
 
-// admit registers a session and starts its heartbeat. It reports false if the
-// engine is full or closing.
-func (e *Engine) admit(s *Session, websocket bool) bool {
-	if n := e.count.Add(1); e.closing.Load() || e.cfg.MaxSessions > 0 && n > int64(e.cfg.MaxSessions) {
-		e.uncount()
+// reserve counts a session that is about to open. It reports false if there
+// are as many as there may be.
+func (e *Engine) reserve() bool {
+	if n := e.count.Add(1); e.cfg.MaxSessions > 0 && n > int64(e.cfg.MaxSessions) {
+		e.count.Add(-1)
 		return false
 	}
-	m := e.bucket(s.id)
-	m.mu.Lock()
-	m.m[s.id] = s
-	m.mu.Unlock()
+	return true
+}
+
+// register makes a reserved session known and starts its heartbeat. A
+// WebSocket of its own is s.conn already. The caller has hold.
+func (e *Engine) register(s *Session) {
+	websocket := s.conn != nil
 	i := 0
 	if websocket {
 		i = 1
 	}
 	e.stats.opened[i].Add(1)
+	e.held.Add(1)
 	s.mu.Lock()
-	s.life.start(s.rev, websocket, e.cfg.PingInterval, e.cfg.PingTimeout, e.now(), 0.9+mathrand.Float64()/10)
+	defer s.mu.Unlock()
+	s.life.start(s.rev, websocket, &e.timing, e.now(), 0.9+mathrand.Float64()/10)
 	s.arm()
-	s.mu.Unlock()
-	return true
+	b := e.bucket(s.id)
+	b.mu.Lock()
+	b.m[s.id] = s
+	b.mu.Unlock()
+	if e.closing.Load() {
+		// Shutdown may have looked before it was there.
+		s.stepLocked(evClose, ReasonServerShutdown)
+	}
 }
 
 // forget takes a session out of the table; s.mu is held.
 func (e *Engine) forget(s *Session) {
-	m := e.bucket(s.id)
-	m.mu.Lock()
-	_, known := m.m[s.id]
-	delete(m.m, s.id)
-	m.mu.Unlock()
+	b := e.bucket(s.id)
+	b.mu.Lock()
+	_, known := b.m[s.id]
+	delete(b.m, s.id)
+	b.mu.Unlock()
 	if known {
-		e.uncount()
-	}
-}
-
-func (e *Engine) uncount() {
-	if e.count.Add(-1) == 0 && e.closing.Load() {
-		e.closeOnce.Do(func() { close(e.allGone) })
+		e.count.Add(-1)
+		e.release()
 	}
 }
 
 // sessionEnded tells the handler; s.mu is held, so it is told from elsewhere.
 func (e *Engine) sessionEnded(s *Session, r Reason) {
-	e.stats.closed[r.index()].Add(1)
-	e.wg.Go(func() { e.handler.Close(s, r) })
+	e.wg.Go(func() {
+		defer s.survive()
+		e.handler.Close(s, r)
+	})
 }
 
-// open announces a session to the handler.
-func (e *Engine) open(s *Session) error { return e.handler.Open(s) }
-
 // ServeHTTP serves one request of a client: a handshake, a poll, a POST, or
-// the upgrade to WebSocket. Requests outside of the engine's path get 404.
+// the upgrade to WebSocket. Requests outside of the engine's path get 404. It
+// returns when the request is answered, for a poll after up to PingInterval
+// plus PingTimeout; a WebSocket lives on in a goroutine of the engine.
 func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !strings.HasPrefix(r.URL.Path, e.cfg.Path) {
 		http.NotFound(w, r)
 		return
 	}
-	if e.cfg.CORS.preflight(w, r) {
+	if r.Method == http.MethodOptions && e.cfg.CORS.configured() {
+		e.responseHeaders(w.Header(), r)
+		e.cfg.CORS.preflight(w.Header(), r)
+		w.WriteHeader(http.StatusNoContent)
 		return
 	}
 	q := parseQuery(r.URL.RawQuery)
@@ -193,66 +235,26 @@ func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	switch {
-	case q.transport == WebSocket && s == nil:
-		e.handshakeWebSocket(w, r, &q)
-	case q.transport == WebSocket:
-		e.upgradeWebSocket(w, r, s)
-	case s == nil:
-		e.handshakePolling(w, r, &q)
+	case s == nil || q.transport == WebSocket:
+		if !e.hold() {
+			e.refuse(w, r, errFull("shutting down"))
+			return
+		}
+		defer e.release()
+		switch {
+		case s != nil:
+			e.upgradeWebSocket(w, r, s, &q)
+		case q.transport == WebSocket:
+			e.handshakeWebSocket(w, r, &q)
+		default:
+			e.handshakePolling(w, r, &q)
+		}
 	case r.Method == http.MethodGet:
 		e.servePoll(w, r, s, &q)
 	case r.Method == http.MethodPost:
 		e.servePost(w, r, s, &q)
 	default:
-		e.refuse(w, r, &RequestError{Code: CodeBadMethod, Status: http.StatusMethodNotAllowed, Context: r.Method})
+		w.Header().Set("Allow", "GET, POST")
+		e.refuse(w, r, &RequestError{Code: CodeBadMethod, Status: http.StatusMethodNotAllowed, Context: clip(r.Method)})
 	}
-}
-
-// Shutdown closes all sessions with ReasonServerShutdown and waits for them,
-// their goroutines and the writers to end, or for ctx; then connections are
-// cut. New handshakes are refused with 503 from the first moment.
-func (e *Engine) Shutdown(ctx context.Context) error {
-	e.closing.Store(true)
-	for _, s := range e.snapshot() {
-		s.Close(ReasonServerShutdown)
-	}
-	if e.count.Load() == 0 {
-		e.closeOnce.Do(func() { close(e.allGone) })
-	}
-	err := e.await(ctx)
-	if err != nil {
-		for _, s := range e.snapshot() {
-			s.Abort(ReasonServerShutdown)
-			s.cutConnection()
-		}
-	}
-	for _, sh := range e.shards {
-		sh.close()
-		<-sh.done
-	}
-	e.wg.Wait()
-	e.wheel.Close()
-	return err
-}
-
-func (e *Engine) await(ctx context.Context) error {
-	select {
-	case <-e.allGone:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-func (e *Engine) snapshot() []*Session {
-	var all []*Session
-	for i := range e.sessions {
-		m := &e.sessions[i]
-		m.mu.RLock()
-		for _, s := range m.m {
-			all = append(all, s)
-		}
-		m.mu.RUnlock()
-	}
-	return all
 }

@@ -3,6 +3,7 @@ package transport
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"strconv"
 )
@@ -69,30 +70,43 @@ func (e *RequestError) status() int {
 	return http.StatusBadRequest
 }
 
-// ErrClosed is returned by an Engine that is shutting down.
-var ErrClosed = errors.New("transport: engine closed")
+// errInternal is what a client is told of a handler that panicked.
+var errInternal = errors.New("Internal error") //nolint:staticcheck // a message of the protocol, not of ours
+
+func errFull(context string) *RequestError {
+	return &RequestError{Code: CodeForbidden, Status: http.StatusServiceUnavailable, Message: "Server is full", Context: context}
+}
+
+func errTooMany() *RequestError {
+	return &RequestError{Code: CodeForbidden, Status: http.StatusServiceUnavailable, Message: "Too many handshakes", Context: "Handshakes limit of the address"}
+}
 
 // refuse answers a request that does not reach a session.
 func (e *Engine) refuse(w http.ResponseWriter, r *http.Request, re *RequestError) {
 	re.Request = r
-	e.stats.refuse(re.Code)
+	e.stats.refuse(re)
 	if e.cfg.OnRefused != nil {
 		e.cfg.OnRefused(re)
 	}
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
-	e.commonHeaders(w, r)
+	h.Set("Cache-Control", "no-store")
+	e.responseHeaders(h, r)
 	if isUpgrade(r) {
 		h.Set("Connection", "close")
 	}
-	if re.Status == http.StatusServiceUnavailable {
-		h.Set("Retry-After", strconv.Itoa(1+e.jitter(10)))
+	switch re.Status {
+	case http.StatusServiceUnavailable:
+		// Spread, so that those who were refused together do not come back
+		// together.
+		h.Set("Retry-After", strconv.Itoa(1+rand.IntN(10)))
+	case http.StatusUpgradeRequired: // RFC 6455, 4.4
+		h.Set("Sec-WebSocket-Version", "13")
 	}
-	w.WriteHeader(re.status())
 	body := append([]byte(`{"code":`), strconv.Itoa(int(re.Code))...)
 	body = append(body, `,"message":`...)
 	body = appendJSONString(body, re.message())
-	_, _ = w.Write(append(body, '}'))
+	_ = e.write(w, re.status(), append(body, '}'))
 }
 
 // appendJSONString quotes s, which may hold an application's text.

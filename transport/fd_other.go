@@ -4,9 +4,9 @@ package transport
 
 import "errors"
 
-// rawWrites is off where write(2) cannot be called directly: connections are
-// then written by their drain goroutine through net.Conn.
-const rawWrites = false
+// rawIO is off where write(2) cannot be called directly: connections are then
+// read through net.Conn and written by their drain goroutine.
+const rawIO = false
 
 var errNoRawIO = errors.New("transport: no raw descriptor I/O on this system")
 

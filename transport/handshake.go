@@ -22,15 +22,20 @@ type Handshake struct {
 	header     string
 }
 
-func newHandshake(r *http.Request, path string) *Handshake {
+func (e *Engine) newHandshake(r *http.Request) *Handshake {
+	path := e.cfg.Path
 	if r.URL.Path != path {
 		path = strings.Clone(r.URL.Path)
 	}
 	// Clones: a substring would keep the request's lines alive.
-	return &Handshake{
+	h := &Handshake{
 		Time: time.Now(), RemoteAddr: r.RemoteAddr, Host: strings.Clone(r.Host), Path: path, Secure: r.TLS != nil,
 		rawQuery: strings.Clone(r.URL.RawQuery), header: packHeader(r.Header),
 	}
+	if e.cfg.Principal != nil {
+		h.Principal = e.cfg.Principal(r)
+	}
+	return h
 }
 
 // Query returns the query of the handshake's URL, including the engine's own

@@ -8,26 +8,32 @@ import (
 
 // lifecycle is the state of one Engine.IO session as a pure machine: events and
 // the time go in, actions come out, and nothing here touches a connection, a
-// timer or a lock. session.go holds it under the session's mutex and carries
-// the actions out. Scenarios in testdata/lifecycle read as scripts.
+// timer or a lock. Session holds it under its mutex and carries the actions
+// out. Scenarios in testdata/lifecycle read as scripts.
 //
-// Sources: Engine.IO protocol revisions 3 and 4, sections "Transports",
+// Sources: Engine.IO protocol, revisions 3 and 4, sections "Transports",
 // "Upgrade" and "Heartbeat".
 type lifecycle struct {
-	rev          engineio.Revision
-	phase        phase
-	probe        probe
-	websocket    bool // the current transport
-	get, post    bool // a request of that method is pending
-	awaitPong    bool // revision 4: a ping is out
-	traffic      bool // something arrived while awaitPong
-	extended     bool // traffic extended this pong's deadline once already
-	reason       Reason
-	interval     time.Duration
-	timeout      time.Duration
-	seen         time.Duration // when something last arrived
-	due          time.Duration // when evTimer is wanted; 0 = no timer
-	lingerExpiry time.Duration
+	timing *timing
+	seen   time.Duration // when something last arrived
+	due    time.Duration // when evTimer is wanted; 0 = no timer
+	reason Reason        // of the end, once there is one
+
+	rev       engineio.Revision
+	phase     phase
+	probe     probe
+	websocket bool // the current transport
+	get, post bool // a request of that method is pending
+	lateGet   bool // the pending poll came when an upgrade was about to end
+	awaitPong bool // revision 4: a ping is out
+	traffic   bool // something arrived while awaitPong
+	extended  bool // traffic extended this pong's deadline once already
+}
+
+// timing is what all sessions of an engine have in common.
+type timing struct {
+	interval, timeout time.Duration // of the heartbeat
+	linger            time.Duration // how long a closed session waits for its last poll
 }
 
 type phase uint8
@@ -53,12 +59,12 @@ type event uint8
 
 const (
 	evGet            event = iota // a poll arrived
-	evGetEnd                      // the pending poll has been answered
+	evGetEnd                      // the pending poll is being answered
 	evGetAbort                    // the client gave the pending poll up
 	evPost                        // a POST arrived
 	evPostEnd                     // its packets are dispatched
 	evData                        // a message packet arrived
-	evPing                        // a ping packet without "probe"
+	evPing                        // a ping packet
 	evPong                        // a pong packet
 	evPacketClose                 // the client's close packet
 	evParseError                  // what arrived cannot be decoded
@@ -68,10 +74,12 @@ const (
 	evProbeEnd                    // it closed, or sent anything else
 	evUpgradeTimeout              // the upgrade took too long
 	evEnd                         // the WebSocket transport ended by itself
-	evFail                        // the transport failed
+	evFail                        // the transport failed, or is cut
 	evClose                       // the server closes the session
 	evTimer                       // due has come
-	evDrained                     // phaseClosing: all is with the client
+	evTimerBusy                   // the same, while this server does not read from the client
+	evNoop                        // a late poll has waited long enough
+	eventCount
 )
 
 // actions is a set; the session carries out its members in the order of the
@@ -79,86 +87,100 @@ const (
 type actions uint32
 
 const (
-	actReject      actions = 1 << iota // answer this request 400
-	actTryAgain                        // WebSocket for a session that has one: close it
-	actProbePong                       // "3probe" on the probing WebSocket
-	actSwitch                          // the probing WebSocket becomes the transport
-	actDropProbe                       // close the probing WebSocket only
-	actPing                            // queue a ping before everything else
-	actPong                            // answer a ping
-	actAnswerNoop                      // end the pending poll: what is queued, else a noop
-	actAnswerClose                     // end the pending poll: what is queued and a close packet
-	actHoldGet                         // keep this poll until there is something to send
-	actArmUpgrade                      // start the upgrade's time-out
-	actNotify                          // tell the handler that the session ended
-	actCloseSocket                     // close the WebSocket gracefully, after what is queued
-	actRemove                          // forget the session
+	actReject       actions = 1 << iota // answer this request 400
+	actTryAgain                         // WebSocket for a session that has one: close it
+	actProbePong                        // "3probe" on the probing WebSocket
+	actSwitch                           // the probing WebSocket becomes the transport
+	actDropProbe                        // close the probing WebSocket only
+	actPing                             // send a ping before everything else
+	actPong                             // answer a ping
+	actAnswerNoop                       // end the pending poll: what is queued, else a noop
+	actAnswerClose                      // end the pending poll: what is queued and a close packet
+	actAnswerReject                     // end the pending poll: 400
+	actHoldGet                          // keep this poll until there is something to send
+	actNoopSoon                         // evNoop in a moment
+	actArmUpgrade                       // start the upgrade's time-out
+	actNotify                           // tell the handler that the session ended
+	actFinishSocket                     // close the WebSocket after what is queued
+	actCloseSocket                      // close the WebSocket now, dropping what is queued
+	actRemove                           // forget the session
 )
 
-const maxDuration = time.Duration(1<<63 - 1)
-
-func (l *lifecycle) start(rev engineio.Revision, websocket bool, interval, timeout, now time.Duration, jitter float64) {
-	l.rev, l.websocket, l.interval, l.timeout, l.seen = rev, websocket, interval, timeout, now
+func (l *lifecycle) start(rev engineio.Revision, websocket bool, t *timing, now time.Duration, jitter float64) {
+	l.rev, l.websocket, l.timing, l.seen = rev, websocket, t, now
 	if rev == engineio.V3 {
-		l.due = now + interval + timeout
+		l.due = now + t.interval + t.timeout
 		return
 	}
 	// Only the first ping is spread, so that sessions that began together (a
 	// deploy, a reconnect storm) do not stay in step (R4).
-	l.due = now + time.Duration(float64(interval)*jitter)
+	l.due = now + time.Duration(float64(t.interval)*jitter)
 }
 
-// step takes one event at time now and returns what to do.
-func (l *lifecycle) step(ev event, now time.Duration) actions {
+// step takes one event at time now and returns what to do. why, if not empty,
+// is the reason of an end that the event brings.
+func (l *lifecycle) step(ev event, now time.Duration, why Reason) actions {
 	switch l.phase {
 	case phaseClosed:
 		return l.stepClosed(ev)
 	case phaseClosing:
 		return l.stepClosing(ev, now)
 	}
+	if (ev == evGet || ev == evPost) && now >= l.due {
+		// The timer is late by up to a tick; a request must not outrun it.
+		if act := l.onTimer(evTimer, now); l.phase != phaseOpen {
+			return act | actReject
+		} else if act != 0 {
+			return act | l.step(ev, now, why)
+		}
+	}
 	switch ev {
 	case evGet:
 		return l.onGet(now)
 	case evGetEnd:
-		l.get = false
+		l.get, l.lateGet = false, false
+	case evNoop:
+		if l.lateGet && l.probe == probeConfirmed {
+			return actAnswerNoop
+		}
 	case evGetAbort:
-		l.get = false
-		return l.end(ReasonTransportError)
+		l.get, l.lateGet = false, false
+		return l.end(ReasonTransportError, why)
 	case evPost:
 		switch {
 		case l.websocket:
 			return actReject
 		case l.post: // two POSTs at once: their order would be lost
-			return actReject | l.end(ReasonTransportError)
+			return actReject | l.end(ReasonTransportError, why)
 		}
 		l.post = true
-		l.arrived(now)
+		l.seen = now
 	case evPostEnd:
 		l.post = false
 	case evData:
 		l.arrived(now)
 	case evPing, evPong:
 		return l.onHeartbeat(ev, now)
-	case evTimer:
-		return l.onTimer(now)
+	case evTimer, evTimerBusy:
+		return l.onTimer(ev, now)
 	case evPacketClose:
 		// The pending poll is released by a noop: the client closed, it does
 		// not need to be told.
-		act := l.end(ReasonTransportClose)
+		act := l.end(ReasonTransportClose, why)
 		if act&actAnswerClose != 0 {
 			act = act&^actAnswerClose | actAnswerNoop
 		}
 		return act
 	case evParseError:
-		return l.end(ReasonParseError)
+		return l.end(ReasonParseError, why)
 	case evProbeOpen, evProbePing, evProbeUpgrade, evProbeEnd, evUpgradeTimeout:
 		return l.onProbe(ev, now)
 	case evEnd:
-		return l.end(ReasonTransportClose)
+		return l.end(ReasonTransportClose, why)
 	case evFail:
-		return l.end(ReasonTransportError)
+		return l.end(ReasonTransportError, why)
 	case evClose:
-		return l.close(now)
+		return l.close(now, why)
 	}
 	return 0
 }
@@ -168,18 +190,22 @@ func (l *lifecycle) onGet(now time.Duration) actions {
 	case l.websocket:
 		return actReject
 	case l.get: // two polls at once: the answers' order would be lost
-		return actReject | l.end(ReasonTransportError)
+		return actReject | l.end(ReasonTransportError, "")
 	}
 	l.get = true
-	l.arrived(now)
+	l.seen = now
 	if l.probe == probeConfirmed {
-		// The client is about to switch and waits for its last poll to end.
-		return actAnswerNoop
+		// The client is about to switch and waits for its last poll to end; or
+		// it has switched, and this request overtook the "5". Wait a moment to
+		// tell the two apart.
+		l.lateGet = true
+		return actHoldGet | actNoopSoon
 	}
 	return actHoldGet
 }
 
-// arrived notes a sign of life that is not a pong.
+// arrived notes a packet that is not a pong. A request without one is a sign of
+// life, too, but no reason to wait longer for the pong.
 func (l *lifecycle) arrived(now time.Duration) {
 	l.seen = now
 	l.traffic = true
@@ -191,42 +217,49 @@ func (l *lifecycle) onHeartbeat(ev event, now time.Duration) actions {
 	case ev == evPing && l.rev == engineio.V3:
 		return actPong
 	case ev == evPing: // revision 4: only the server pings
-		return l.end(ReasonTransportError)
+		return l.end(ReasonTransportError, "")
 	case l.rev == engineio.V3: // a stray pong says nothing
 		return 0
 	}
 	if l.awaitPong {
 		l.awaitPong, l.extended = false, false
-		l.due = now + l.interval
+		l.due = now + l.timing.interval
 	}
 	return 0
 }
 
-func (l *lifecycle) onTimer(now time.Duration) actions {
+func (l *lifecycle) onTimer(ev event, now time.Duration) actions {
 	if now < l.due {
 		return 0
 	}
 	if l.rev == engineio.V3 {
 		// Anything that arrives is a sign of life.
-		if alive := l.seen + l.interval + l.timeout; alive > now {
+		if alive := l.seen + l.timing.interval + l.timing.timeout; alive > now {
 			l.due = alive
 			return 0
 		}
-		return l.end(ReasonPingTimeout)
-	}
-	if !l.awaitPong {
+	} else if !l.awaitPong {
 		l.awaitPong, l.traffic, l.extended = true, false, false
-		l.due = now + l.timeout
+		// From when the ping was due: a tick's lateness must not add up. A
+		// machine that slept is another matter.
+		if l.due += l.timing.timeout; l.due < now+l.timing.timeout/2 {
+			l.due = now + l.timing.timeout
+		}
 		return actPing
 	}
-	if l.traffic && !l.extended {
+	switch {
+	case ev == evTimerBusy:
+		// It is this server that does not read, because a handler pushes back.
+		// What is missing may well be in the connection's buffer.
+	case l.rev == engineio.V4 && l.traffic && !l.extended:
 		// A client busy with a long upload answers late. Once only: events
 		// without pongs must not keep a session for ever.
 		l.extended = true
-		l.due = now + l.timeout
-		return 0
+	default:
+		return l.end(ReasonPingTimeout, "")
 	}
-	return l.end(ReasonPingTimeout)
+	l.due = now + l.timing.timeout
+	return 0
 }
 
 func (l *lifecycle) onProbe(ev event, now time.Duration) actions {
@@ -238,8 +271,8 @@ func (l *lifecycle) onProbe(ev event, now time.Duration) actions {
 		l.probe = probeAttached
 		return actArmUpgrade
 	case evProbePing:
-		if l.probe != probeAttached {
-			return l.dropProbe()
+		if l.probe == probeNone {
+			return 0
 		}
 		l.probe = probeConfirmed
 		l.arrived(now)
@@ -253,32 +286,34 @@ func (l *lifecycle) onProbe(ev event, now time.Duration) actions {
 		}
 		l.probe, l.websocket = probeNone, true
 		l.arrived(now)
-		if l.get {
+		switch {
+		case l.lateGet:
+			return actSwitch | actAnswerReject
+		case l.get:
 			return actSwitch | actAnswerNoop
 		}
 		return actSwitch
 	default: // evProbeEnd, evUpgradeTimeout
-		if l.probe == probeNone {
-			return 0
-		}
 		return l.dropProbe()
 	}
 }
 
 // dropProbe gives the upgrade up; the polling session lives on.
 func (l *lifecycle) dropProbe() actions {
+	if l.probe == probeNone {
+		return 0
+	}
 	l.probe = probeNone
 	return actDropProbe
 }
 
 // end is the abrupt end: the transport is gone or not to be trusted.
-func (l *lifecycle) end(r Reason) actions {
-	l.phase, l.reason, l.due = phaseClosed, r, 0
-	act := actNotify | actRemove
-	if l.probe != probeNone {
-		l.probe = probeNone
-		act |= actDropProbe
+func (l *lifecycle) end(r, why Reason) actions {
+	if why != "" {
+		r = why
 	}
+	l.phase, l.reason, l.due = phaseClosed, r, 0
+	act := actNotify | actRemove | l.dropProbe()
 	if l.get {
 		act |= actAnswerClose
 	}
@@ -288,21 +323,20 @@ func (l *lifecycle) end(r Reason) actions {
 	return act
 }
 
-// close is the graceful end: what is queued goes out first. The reason has
-// been set by the caller.
-func (l *lifecycle) close(now time.Duration) actions {
-	if l.reason == "" {
-		l.reason = ReasonForcedClose
+// close is the graceful end: what is queued goes out first.
+func (l *lifecycle) close(now time.Duration, why Reason) actions {
+	if why == "" {
+		why = ReasonForcedClose
 	}
-	l.phase, l.due = phaseClosing, now+l.lingerExpiry
-	act := actNotify
-	if l.probe != probeNone {
-		l.probe = probeNone
-		act |= actDropProbe
-	}
+	l.phase, l.reason, l.due = phaseClosing, why, now+l.timing.linger
+	act := actNotify | l.dropProbe()
 	switch {
 	case l.websocket:
-		act |= actCloseSocket
+		act |= actFinishSocket
+		if l.get {
+			// The poll from before the upgrade is still being answered.
+			act |= actAnswerNoop
+		}
 	case l.get:
 		l.phase, l.due = phaseClosed, 0
 		act |= actAnswerClose | actRemove
@@ -311,7 +345,7 @@ func (l *lifecycle) close(now time.Duration) actions {
 }
 
 // stepClosing: the handler knows; a poll may still come for what is queued.
-func (l *lifecycle) stepClosing(ev event, _ time.Duration) actions {
+func (l *lifecycle) stepClosing(ev event, now time.Duration) actions {
 	switch ev {
 	case evGet:
 		if l.websocket {
@@ -323,16 +357,28 @@ func (l *lifecycle) stepClosing(ev event, _ time.Duration) actions {
 		if l.websocket {
 			return actReject
 		}
+	case evGetEnd, evGetAbort:
+		l.get, l.lateGet = false, false
 	case evProbeOpen:
 		return actTryAgain
-	case evTimer, evEnd, evFail, evDrained, evPacketClose, evParseError, evGetAbort:
-		l.phase, l.due = phaseClosed, 0
-		if l.websocket {
-			return actCloseSocket | actRemove
+	case evTimer, evTimerBusy:
+		if now < l.due {
+			return 0
 		}
-		return actRemove
+		return l.over()
+	case evEnd, evFail, evPacketClose, evParseError:
+		return l.over()
 	}
 	return 0
+}
+
+// over ends the closing phase.
+func (l *lifecycle) over() actions {
+	l.phase, l.due = phaseClosed, 0
+	if l.websocket {
+		return actCloseSocket | actRemove
+	}
+	return actRemove
 }
 
 func (l *lifecycle) stepClosed(ev event) actions {
@@ -341,6 +387,8 @@ func (l *lifecycle) stepClosed(ev event) actions {
 		return actReject
 	case evProbeOpen:
 		return actTryAgain
+	case evGetEnd, evGetAbort:
+		l.get, l.lateGet = false, false
 	}
 	return 0
 }

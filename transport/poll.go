@@ -1,105 +1,163 @@
 package transport
 
 import (
-	"errors"
-	"io"
 	"net/http"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/siod-io/siod/protocol/engineio"
 )
+
+// poll is what a session needs for its long polls. It is guarded by the
+// session's mutex.
+type poll struct {
+	wake  chan struct{} // wakes the pending poll; another one after a retry
+	end   pollEnd       // with what it is to be answered
+	retry retry
+}
 
 // pollEnd is with what a pending poll is answered; a later value outranks an
 // earlier one.
 type pollEnd uint8
 
 const (
-	pollWait  pollEnd = iota
-	pollData          // what is queued
-	pollNoop          // what is queued, else a noop
-	pollClose         // what is queued, and a close packet
+	pollWait   pollEnd = iota
+	pollData           // what is queued
+	pollNoop           // what is queued, else a noop
+	pollClose          // what is queued, and a close packet
+	pollReject         // 400: the session has left polling
 )
 
-// answerPoll wakes the pending poll; s.mu is held.
-func (s *Session) answerPoll(end pollEnd) {
-	if s.pollEnd = max(s.pollEnd, end); s.poll == nil {
-		s.poll = make(chan struct{}, 1)
-	}
+func newPoll() *poll { return &poll{wake: make(chan struct{}, 1)} }
+
+// answer wakes the pending poll.
+func (p *poll) answer(end pollEnd) {
+	p.end = max(p.end, end)
 	select {
-	case s.poll <- struct{}{}:
+	case p.wake <- struct{}{}:
 	default:
 	}
+}
+
+// take returns with what the pending poll is answered, and makes p ready for
+// the next.
+func (p *poll) take() pollEnd {
+	end := p.end
+	p.end = pollWait
+	select {
+	case <-p.wake: // woken twice for what is taken now
+	default:
+	}
+	return end
 }
 
 // servePoll answers a GET: at once if something is queued, else when there is.
 func (e *Engine) servePoll(w http.ResponseWriter, r *http.Request, s *Session, q *query) {
 	s.mu.Lock()
-	act := s.stepLocked(evGet, "")
-	if act&actReject != 0 {
+	if s.poll == nil { // it began on a WebSocket
 		s.mu.Unlock()
-		e.refuse(w, r, &RequestError{Code: CodeBadRequest, Context: "overlapping poll, or the session left polling"})
+		e.refuse(w, r, &RequestError{Code: CodeBadRequest, Context: "poll of a session on WebSocket"})
 		return
 	}
-	if s.poll == nil {
-		s.poll = make(chan struct{}, 1)
+	switch s.poll.retry.get(q.stamp, s.life.get) {
+	case retryResend:
+		body, contentType := append([]byte(nil), s.poll.retry.sent.b...), s.poll.retry.contentType
+		s.mu.Unlock()
+		_ = e.respond(w, r, contentType, body, true)
+		return
+	case retryReplace:
+		s.poll.replace()
+	default:
+		if s.stepLocked(evGet, "")&actReject != 0 {
+			s.mu.Unlock()
+			e.refuse(w, r, &RequestError{Code: CodeBadRequest, Context: "overlapping poll, or the session left polling"})
+			return
+		}
 	}
-	if s.queue.len() > 0 {
-		s.answerPoll(pollData)
+	if s.queue.len() > 0 || s.heartbeats != 0 {
+		s.poll.answer(pollData)
 	}
-	wake := s.poll
+	wake := s.poll.wake
 	s.mu.Unlock()
-	select {
-	case <-wake:
-	case <-r.Context().Done():
-		s.step(evGetAbort)
+
+	if !waitPoll(w, r, wake) {
+		s.mu.Lock()
+		if s.poll.wake == wake {
+			s.stepLocked(evGetAbort, "")
+		}
+		s.mu.Unlock()
 		return
 	}
 	buf := getBuffer()
-	defer putBuffer(buf)
 	s.mu.Lock()
-	contentType := s.payload(buf, q)
-	s.stepLocked(evGetEnd, "")
-	s.mu.Unlock()
-	if err := e.respond(w, r, s, contentType, buf.b, true); err != nil {
-		s.step(evGetAbort)
+	mine, end := s.poll.wake == wake, pollReject
+	if mine {
+		end = s.poll.take()
+		s.stepLocked(evGetEnd, "")
 	}
+	if end == pollReject {
+		s.mu.Unlock()
+		putBuffer(buf)
+		e.refuse(w, r, &RequestError{Code: CodeBadRequest, Context: "the session left polling, or a retry took the poll's place"})
+		return
+	}
+	p := s.payload(buf.b[:0], q, end)
+	s.mu.Unlock()
+	contentType := p.finish(q)
+	buf.b = p.dst
+	if err := e.respond(w, r, contentType, buf.b, !p.plain); err != nil {
+		s.step(evFail)
+	}
+	s.mu.Lock()
+	s.poll.retry.keep(q.stamp, buf, contentType)
+	s.mu.Unlock()
 }
 
-// payload moves what is queued into buf as one polling payload and returns its
-// content type; s.mu is held.
-func (s *Session) payload(buf *buffer, q *query) (contentType string) {
-	end := s.pollEnd
-	s.pollEnd = pollWait
+// waitPoll waits until the poll is to be answered; false means that the client
+// gave it up.
+func waitPoll(w http.ResponseWriter, r *http.Request, wake <-chan struct{}) bool {
 	select {
-	case <-s.poll: // woken twice for what is taken now
+	case <-wake:
 	default:
-	}
-	p := payloadWriter{rev: s.rev, wire: s.pollWire(q), dst: buf.b[:0]}
-	empty := s.queue.len() == 0
-	for {
-		it, ok := s.queue.pop()
-		if !ok {
-			break
-		}
-		switch it.control {
-		case controlNone:
-			p.message(it, s.engine.deflateAbove)
-		case controlPing:
-			p.packet(engineio.Ping)
-		case controlPong:
-			p.packet(engineio.Pong)
+		// The time-outs of the HTTP server are for requests that are answered
+		// at once. This one watches its client by heartbeats.
+		_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
+		select {
+		case <-wake:
+		case <-r.Context().Done():
+			return false
 		}
 	}
+	// With both at once, what is queued stays queued: nobody would get it.
+	return r.Context().Err() == nil
+}
+
+// payload moves what waits for the session behind dst as one polling payload;
+// s.mu is held.
+func (s *Session) payload(dst []byte, q *query, end pollEnd) payloadWriter {
+	p := payloadWriter{wire: s.pollWire(q), dst: dst}
+	if s.conn == nil {
+		if s.heartbeats&duePing != 0 {
+			p.packet(engineio.Ping, nil)
+		}
+		if s.heartbeats&duePong != 0 {
+			p.packet(engineio.Pong, nil)
+		}
+		s.heartbeats = 0
+		for {
+			it, ok := s.queue.pop()
+			if !ok {
+				break
+			}
+			p.message(it)
+		}
+	} // else an upgrade came in between, and what waits goes over the WebSocket
 	switch {
 	case end == pollClose:
-		p.packet(engineio.Close)
-	case end == pollNoop && empty:
-		p.packet(engineio.Noop)
+		p.packet(engineio.Close, nil)
+	case len(p.dst) == 0:
+		p.packet(engineio.Noop, nil)
 	}
-	buf.b = p.dst
-	return p.finish(buf, q)
+	return p
 }
 
 // pollWire is the record form of this response. The binary form of revision 3
@@ -109,8 +167,8 @@ func (s *Session) pollWire(q *query) wire {
 		return wirePoll4
 	}
 	if !s.base64 && q.jsonp == "" {
-		for i := s.queue.head; i < len(s.queue.items); i++ {
-			if m := s.queue.items[i].msg; m != nil && len(m.Frames(s.queue.items[i].form).Binary) > 0 {
+		for _, it := range s.queue.waiting() {
+			if len(it.msg.Frames(it.form).Binary) > 0 {
 				return wirePoll3Binary
 			}
 		}
@@ -120,30 +178,23 @@ func (s *Session) pollWire(q *query) wire {
 
 // payloadWriter joins records into one payload.
 type payloadWriter struct {
-	rev  engineio.Revision
-	wire wire
-	dst  []byte
+	wire  wire
+	dst   []byte
+	plain bool // a message in it asks not to be compressed
 }
 
 const recordSeparator = 0x1e // of revision 4
 
-func (p *payloadWriter) message(it item, deflateAbove int) {
+func (p *payloadWriter) message(it item) {
 	if p.wire == wirePoll4 && len(p.dst) > 0 {
 		p.dst = append(p.dst, recordSeparator)
 	}
-	p.dst = append(p.dst, it.msg.bytes(it.form, p.wire, deflateAbove)...)
+	p.dst = append(p.dst, it.msg.bytes(it.form, p.wire, 0)...)
+	p.plain = p.plain || it.msg.flags&flagPlain != 0
 }
 
-func (p *payloadWriter) packet(t engineio.Type) {
-	pk := engineio.Packet{Type: t}
-	switch p.wire {
-	case wirePoll4:
-		p.dst = engineio.AppendPayload4(p.dst, pk)
-	case wirePoll3:
-		p.dst = engineio.AppendPayload3(p.dst, pk)
-	default:
-		p.dst = engineio.AppendPayload3Binary(p.dst, pk)
-	}
+func (p *payloadWriter) packet(t engineio.Type, data []byte) {
+	p.dst = appendRecord(p.dst, p.wire, engineio.Packet{Type: t, Data: data})
 }
 
 const (
@@ -152,167 +203,15 @@ const (
 	typeScript = "text/javascript; charset=UTF-8"
 )
 
-func (p *payloadWriter) finish(buf *buffer, q *query) string {
-	if p.wire == wirePoll3Binary {
+// finish puts the payload into its envelope, if the client wants one, and
+// returns its content type.
+func (p *payloadWriter) finish(q *query) (contentType string) {
+	switch {
+	case p.wire == wirePoll3Binary:
 		return typeBinary
-	}
-	if q.jsonp != "" {
-		buf.b = engineio.AppendJSONP(nil, q.jsonp, buf.b)
+	case q.jsonp != "":
+		p.dst = engineio.AppendJSONP(nil, q.jsonp, p.dst)
 		return typeScript
 	}
 	return typeText
 }
-
-// servePost takes a client's packets.
-func (e *Engine) servePost(w http.ResponseWriter, r *http.Request, s *Session, q *query) {
-	if enc := r.Header.Get("Content-Encoding"); enc != "" && !strings.EqualFold(enc, "identity") {
-		http.Error(w, "request bodies must not be compressed", http.StatusUnsupportedMediaType)
-		return
-	}
-	if r.ContentLength > int64(e.cfg.MaxPayload) {
-		e.tooLarge(w)
-		return
-	}
-	if s.step(evPost)&actReject != 0 {
-		e.refuse(w, r, &RequestError{Code: CodeBadRequest, Context: "overlapping POST, or the session left polling"})
-		return
-	}
-	defer s.step(evPostEnd)
-	binary := strings.HasPrefix(r.Header.Get("Content-Type"), typeBinary)
-	if binary && s.rev == engineio.V4 {
-		// Revision 4 has no binary payload.
-		s.step(evFail)
-		e.refuse(w, r, &RequestError{Code: CodeBadRequest, Context: "binary body in revision 4"})
-		return
-	}
-	buf := getBuffer()
-	defer putBuffer(buf)
-	if err := e.readBody(w, r, buf); err != nil {
-		if errors.Is(err, errTooLarge) {
-			e.tooLarge(w)
-			return
-		}
-		s.step(evFail)
-		e.refuse(w, r, &RequestError{Code: CodeBadRequest, Context: "body: " + err.Error()})
-		return
-	}
-	e.stats.bytesReceived.Add(uint64(len(buf.b)))
-	if err := s.receivePayload(buf.b, binary, q); err != nil {
-		s.step(evParseError)
-	}
-	// The answer is the same for a bad packet: the session's end says it.
-	h := w.Header()
-	h.Set("Content-Type", "text/html")
-	h.Set("Content-Length", "2")
-	e.commonHeaders(w, r)
-	_, _ = w.Write(okBody)
-}
-
-var okBody = []byte("ok")
-
-func (s *Session) receivePayload(body []byte, binary bool, q *query) error {
-	if q.jsonp != "" {
-		d, err := engineio.FormData(body)
-		if err != nil {
-			return err
-		}
-		body = engineio.DecodeJSONPBody(d)
-	}
-	yield := func(p engineio.Packet) error {
-		s.engine.stats.received.Add(1)
-		s.deliver(p)
-		if !s.isOpen() {
-			return errSessionOver
-		}
-		return nil
-	}
-	var err error
-	switch {
-	case s.rev == engineio.V4:
-		err = engineio.DecodePayload4(body, yield)
-	case binary:
-		err = engineio.DecodePayload3Binary(body, yield)
-	default:
-		err = s.payload3.DecodeText(body, yield)
-	}
-	if errors.Is(err, errSessionOver) {
-		return nil
-	}
-	return err
-}
-
-var (
-	errSessionOver = errors.New("transport: the session is over")
-	errTooLarge    = errors.New("transport: body larger than MaxPayload")
-)
-
-// readBody reads a POST's body into buf, which grows with the bytes received
-// and never with the length announced.
-func (e *Engine) readBody(w http.ResponseWriter, r *http.Request, buf *buffer) error {
-	rc := http.NewResponseController(w)
-	buf.b = buf.b[:0]
-	for {
-		if len(buf.b) == cap(buf.b) {
-			buf.b = append(buf.b, 0)[:len(buf.b)]
-		}
-		// The server sets the deadline anew for the next request.
-		_ = rc.SetReadDeadline(time.Now().Add(e.cfg.ReadTimeout))
-		n, err := r.Body.Read(buf.b[len(buf.b):cap(buf.b)])
-		buf.b = buf.b[:len(buf.b)+n]
-		if len(buf.b) > e.cfg.MaxPayload {
-			return errTooLarge
-		}
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-	}
-}
-
-func (e *Engine) tooLarge(w http.ResponseWriter) {
-	e.stats.tooLarge.Add(1)
-	w.Header().Set("Connection", "close")
-	http.Error(w, "payload larger than "+strconv.Itoa(e.cfg.MaxPayload)+" bytes", http.StatusRequestEntityTooLarge)
-}
-
-// respond writes a payload with the headers of a polling response.
-func (e *Engine) respond(w http.ResponseWriter, r *http.Request, s *Session, contentType string, body []byte, compress bool) error {
-	h := w.Header()
-	h.Set("Content-Type", contentType)
-	h.Set("Cache-Control", "no-store")
-	if contentType == typeScript {
-		h.Set("X-Content-Type-Options", "nosniff")
-	}
-	e.commonHeaders(w, r)
-	if compress && e.compressible(r, body) {
-		z := getBuffer()
-		defer putBuffer(z)
-		if enc, ok := compressBody(z, r.Header.Get("Accept-Encoding"), body); ok {
-			h.Set("Content-Encoding", enc)
-			h.Add("Vary", "Accept-Encoding")
-			body = z.b
-		}
-	}
-	h.Set("Content-Length", strconv.Itoa(len(body)))
-	if len(body) <= smallBody {
-		_, err := w.Write(body)
-		return err
-	}
-	rc := http.NewResponseController(w)
-	_ = rc.SetWriteDeadline(time.Now().Add(e.cfg.WriteTimeout))
-	if _, err := w.Write(body); err != nil {
-		return err
-	}
-	if err := rc.Flush(); err != nil {
-		return err
-	}
-	// The connection may serve other handlers next, so the deadline must not stay.
-	_ = rc.SetWriteDeadline(time.Time{})
-	return nil
-}
-
-// smallBody is what the kernel's send buffer takes without waiting for the
-// client, so that no write deadline is needed.
-const smallBody = 2048

@@ -12,6 +12,7 @@ import (
 type query struct {
 	eio, transport, sid, jsonp string
 	base64                     bool
+	stamp                      uint64 // hash of "t"
 }
 
 // parseQuery scans the query string. Of repeated keys the last counts, as in
@@ -31,6 +32,8 @@ func parseQuery(raw string) query {
 			q.sid = unescape(value)
 		case "j":
 			q.jsonp = engineio.JSONPIndex(value)
+		case "t":
+			q.stamp = stamp(value)
 		case "b64":
 			q.base64 = value == "1" || value == "true"
 		}

@@ -2,9 +2,7 @@ package transport
 
 import (
 	"errors"
-	"io"
-	"net"
-	"syscall"
+	"time"
 
 	"github.com/siod-io/siod/internal/wsframe"
 	"github.com/siod-io/siod/protocol/engineio"
@@ -16,32 +14,38 @@ const discardMax = 1 << 20
 
 // readLoop is the goroutine of one WebSocket connection. It starts with a
 // small stack of its own, away from the HTTP server's, and ends when the
-// connection does.
-func (s *Session) readLoop(c *wsConn) {
+// connection does, or when another goroutine takes its place (see pace). early
+// is what came together with the handshake request. The caller has added it to
+// the engine's wait group.
+func (s *Session) readLoop(c *wsConn, early []byte) {
 	defer s.engine.wg.Done()
-	ev, over := s.readUntilEnd(c)
+	ev, over := s.readUntilEnd(c, early)
 	if !over {
 		s.engine.wg.Add(1)
-		go s.readLoop(c)
+		go s.readLoop(c, nil)
 		return
 	}
 	s.mu.Lock()
-	switch {
-	case s.conn == c:
-		s.stepLocked(ev, "")
-	case s.probe == c:
-		s.stepLocked(evProbeEnd, "")
-	}
-	c.cut()
+	c.gone()
+	s.connEnded(c, ev)
 	s.mu.Unlock()
+	s.engine.unlinger(c)
+	// Without the mutex: a TLS connection says farewell here, which may take
+	// as long as its buffer is full.
+	_ = c.nc.Close()
 	c.frames.Release()
 }
 
 // readUntilEnd reads until the connection's end and names it, or until another
 // goroutine should go on.
-func (s *Session) readUntilEnd(c *wsConn) (ev event, over bool) {
-	discarded := 0
+func (s *Session) readUntilEnd(c *wsConn, early []byte) (ev event, over bool) {
+	if len(early) > 0 && !s.feed(c, early) {
+		return evEnd, true
+	}
 	for {
+		if c.deadline || c.frames.Partial() {
+			s.expect(c)
+		}
 		data, err := c.read()
 		if err == errHandOver {
 			return 0, false
@@ -49,30 +53,36 @@ func (s *Session) readUntilEnd(c *wsConn) (ev event, over bool) {
 		if err != nil {
 			return endOf(err), true
 		}
-		if c.closeSent.Load() {
+		more := true
+		if c.shut.Load() {
 			// Only the client's close frame is still of interest.
-			if discarded += len(data); discarded > discardMax || closeFrameIn(c, data) {
-				c.done()
-				return evEnd, true
-			}
-			c.done()
-			continue
+			c.excess += int32(len(data))
+			more = c.excess <= discardMax && !closeFrameIn(c, data)
+		} else {
+			more = s.feed(c, data)
 		}
-		ok := s.feed(c, data)
 		c.done()
-		if !ok {
+		if !more {
 			return evEnd, true
 		}
-		c.expect(c.frames.Partial(), s.engine.cfg.ReadTimeout)
 	}
 }
 
-// endOf tells a connection's ordinary end from a failure.
-func endOf(err error) event {
-	if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, net.ErrClosed) {
-		return evEnd
+// expect arms a read deadline while a message is incomplete and disarms it
+// between messages, where the heartbeat watches. The deadline of a close
+// handshake is left alone.
+func (s *Session) expect(c *wsConn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c.state >= connShut {
+		return
 	}
-	return evFail
+	c.deadline = c.frames.Partial()
+	var t time.Time
+	if c.deadline {
+		t = time.Now().Add(s.engine.cfg.ReadTimeout)
+	}
+	_ = c.nc.SetReadDeadline(t)
 }
 
 func closeFrameIn(c *wsConn, data []byte) bool {
@@ -91,11 +101,18 @@ func closeFrameIn(c *wsConn, data []byte) bool {
 // feed processes the bytes of one read. It reports false when the client
 // closed the connection.
 func (s *Session) feed(c *wsConn, data []byte) bool {
+	pinged := false
 	for {
 		m, n, complete, err := c.frames.Next(data)
 		if err != nil {
 			s.frameError(c, err)
 			return true
+		}
+		if pinged && (!complete || m.Kind != wsframe.Ping) {
+			// Of several pings in a row only the latest needs an answer (RFC
+			// 6455, 5.5.3): a flood of them costs one write for each read.
+			pinged = false
+			s.pong(c)
 		}
 		if !complete {
 			return true
@@ -104,102 +121,89 @@ func (s *Session) feed(c *wsConn, data []byte) bool {
 		switch m.Kind {
 		case wsframe.Text:
 			p, err := engineio.DecodeText(s.rev, m.Data)
-			if err != nil {
-				s.badPacket(c)
-				continue
-			}
-			s.received(c, p, len(m.Data))
+			s.received(c, p, err, len(m.Data))
 		case wsframe.Binary:
 			p, err := engineio.DecodeBinary(s.rev, m.Data)
-			if err != nil {
-				s.badPacket(c)
-				continue
-			}
-			s.received(c, p, len(m.Data))
+			s.received(c, p, err, len(m.Data))
 		case wsframe.Ping:
-			s.pongWebSocket(c, m.Data)
-		case wsframe.Close:
+			pinged = true
 			s.mu.Lock()
-			c.writeControl(wsframe.AppendClose(nil, m.Code, ""))
+			c.pong = append(c.pong[:0], m.Data...)
 			s.mu.Unlock()
+		case wsframe.Close:
+			s.closedByClient(c, m.Code)
 			return false
 		}
 	}
 }
 
+// pong answers the latest ping of RFC 6455, 5.5.3.
+func (s *Session) pong(c *wsConn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c.state == connOpen {
+		c.owed |= owePong
+		s.settle(c)
+	}
+}
+
 // received handles a packet of the transport, or of a WebSocket that wants to
-// become it.
-func (s *Session) received(c *wsConn, p engineio.Packet, size int) {
+// become it. bad is why it could not be decoded.
+func (s *Session) received(c *wsConn, p engineio.Packet, bad error, size int) {
 	s.engine.stats.received.Add(1)
 	s.engine.stats.bytesReceived.Add(uint64(size))
+	message := false
 	s.mu.Lock()
 	switch {
 	case s.conn == c:
-		s.mu.Unlock()
-		s.deliver(p)
-		return
+		if bad != nil {
+			s.stepLocked(evParseError, "")
+		} else {
+			message = s.receive(p)
+		}
 	case s.probe != c: // given up meanwhile
-	case p.Type == engineio.Ping && string(p.Data) == engineio.Probe:
+	case bad == nil && p.Type == engineio.Ping && string(p.Data) == engineio.Probe:
 		s.stepLocked(evProbePing, "")
-	case p.Type == engineio.Upgrade:
+	case bad == nil && p.Type == engineio.Upgrade:
 		s.stepLocked(evProbeUpgrade, "")
 	default:
 		s.stepLocked(evProbeEnd, "")
 	}
 	s.mu.Unlock()
-}
-
-// badPacket ends the session, or only the probing WebSocket.
-func (s *Session) badPacket(c *wsConn) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.conn == c {
-		s.stepLocked(evParseError, "")
-		return
+	if message {
+		s.deliver(p)
 	}
-	s.stepLocked(evProbeEnd, "")
 }
 
 // frameError answers a violation of the WebSocket protocol with its close code
 // (RFC 6455, 7.4.1).
 func (s *Session) frameError(c *wsConn, err error) {
-	ce, ok := errors.AsType[*wsframe.CloseError](err)
-	if !ok {
-		ce = &wsframe.CloseError{Code: 1002}
-	}
-	s.engine.stats.violation(ce.Violation)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.conn != c {
-		c.shutCode(ce.Code, ce.Reason, s.engine.cfg.CloseTimeout)
-		s.stepLocked(evProbeEnd, "")
+	if c.state != connOpen {
 		return
 	}
-	if !s.draining {
-		c.shutCode(ce.Code, ce.Reason, s.engine.cfg.CloseTimeout)
+	c.closeCode = 1002
+	if ce, ok := errors.AsType[*wsframe.CloseError](err); ok {
+		c.closeCode = ce.Code
+		s.engine.stats.violation(ce.Violation)
 	}
-	s.stepLocked(evFail, "")
+	s.connEnded(c, evFail)
 }
 
-// pongWebSocket answers a ping of the WebSocket layer (RFC 6455, 5.5.3). Of
-// several that cannot be answered at once only the latest is kept, so that a
-// flood of pings from a client that reads nothing costs no memory.
-func (s *Session) pongWebSocket(c *wsConn, payload []byte) {
+// closedByClient returns the client's close frame, unless something is being
+// written; the connection ends in any case.
+func (s *Session) closedByClient(c *wsConn, code uint16) {
+	frame := wsframe.AppendClose(nil, code, "")
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.conn != c {
-		if s.probe == c {
-			c.writeControl(wsframe.AppendPong(nil, payload))
-		}
-		return
+	if c.ready() {
+		_, _ = c.write(frame)
 	}
-	if s.canWrite() {
-		s.writeOwn(wsframe.AppendPong(nil, payload))
-		return
+	mine := c.fd < 0 && c.state == connOpen && !c.draining
+	c.draining = c.draining || mine
+	s.mu.Unlock()
+	if mine {
+		_ = c.nc.SetWriteDeadline(time.Now().Add(s.engine.cfg.CloseTimeout))
+		_, _ = c.nc.Write(frame)
 	}
-	if s.broken || s.life.phase != phaseOpen {
-		return
-	}
-	c.pong = append(c.pong[:0], payload...)
-	s.kick()
 }

@@ -37,11 +37,25 @@ var reasons = [...]Reason{
 	ReasonForcedClose, ReasonServerShutdown, ReasonSlowConsumer, ReasonRateLimit,
 }
 
+// closeCode is the status of the WebSocket close frame (RFC 6455, 7.4.1). An
+// Engine.IO server sends none but where it tells the client more than "closed".
+func (r Reason) closeCode() uint16 {
+	switch r {
+	case ReasonServerShutdown:
+		return 1012 // service restart: come back, elsewhere or later
+	case ReasonRateLimit:
+		return 1008 // policy
+	}
+	return 0
+}
+
+// index is the reason's place in reasons. Reasons of the application's own are
+// counted as forced closes.
 func (r Reason) index() int {
 	for i, x := range reasons {
 		if x == r {
 			return i
 		}
 	}
-	return 1
+	return 4
 }

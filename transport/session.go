@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,15 +18,20 @@ const (
 )
 
 // Handler receives what happens to sessions. For one session Open comes first,
-// Text and Binary never overlap, and Close comes once, after which no further
-// Text or Binary begins (one may still be running). Different sessions call
-// concurrently.
+// Text and Binary never overlap, and Close comes once, after Open has returned.
+// At the moment of the end one Text or Binary may be on its way: it may overlap
+// Close or come just behind it. Different sessions call concurrently.
 //
 // Text and Binary may block: the engine then stops reading from this client,
 // which is how a full queue above pushes back, and the heartbeat does not
 // count that time against the client. data is valid until the call returns.
+//
+// A panic of Text or Binary ends the session with ReasonTransportError and is
+// logged; other sessions do not notice.
 type Handler interface {
-	// Open is called when the handshake is done. An error refuses the session.
+	// Open is called when the handshake is done. An error refuses the session:
+	// no other call follows for it, and over polling the client is sent the
+	// error's text with code 4.
 	Open(s *Session) error
 	Text(s *Session, data []byte)
 	Binary(s *Session, data []byte)
@@ -33,7 +39,8 @@ type Handler interface {
 }
 
 // Session is one Engine.IO session: one client, over polling, WebSocket, or
-// first one and then the other. All methods are safe for concurrent use.
+// first one and then the other. All methods are safe for concurrent use, and
+// none blocks.
 //
 // Locks: mu guards the life cycle, the connection and the queue, and is held
 // for non-blocking writes only. It is taken before a shard's lock, never after
@@ -44,18 +51,20 @@ type Session struct {
 	id        string
 	handshake *Handshake
 	data      any // the handler's, set in Open
-	base64    bool
-	jsonp     bool
-	rev       engineio.Revision
+	limit     *limiter
+	timer     wheel.Timer
 
 	// Marks of the shard's writer, which alone touches them.
-	passGen             uint32
+	passGen             uint64
 	passFirst, passLast int32
 
-	timer    wheel.Timer
+	rev      engineio.Revision
+	base64   bool
+	jsonp    bool
+	payload3 engineio.Payload3Decoder // of the one POST at a time
+
 	dispatch sync.Mutex
-	reading  atomic.Int32 // how many calls of Text or Binary are running
-	payload3 engineio.Payload3Decoder
+	busy     atomic.Int64 // since when Text or Binary runs (engine time), or 0
 
 	mu         sync.Mutex
 	life       lifecycle
@@ -63,16 +72,22 @@ type Session struct {
 	conn       *wsConn       // nil while polling
 	probe      *wsConn       // a WebSocket that has not taken over yet
 	upgrade    *time.Timer
-	wire       wire
-	policy     Policy
-	draining   bool // a drain goroutine is writing
-	broken     bool // the connection failed; its reader ends the session
+	poll       *poll // of polling sessions
 	queue      queue
-	rest       []byte        // unsent bytes of frames that have begun
-	poll       chan struct{} // wakes the pending poll
-	pollEnd    pollEnd       // what it is to be answered with
-	overflowed Reason
+	heartbeats heartbeats
+	dropOldest bool // PolicyDropOldest
+	opened     bool // Handler.Open returned, so Handler.Close is owed
+	closing    bool // Close is on its way through the shard
 }
+
+// heartbeats are the Engine.IO packets that go before all that is queued. Of
+// several that wait one is enough.
+type heartbeats uint8
+
+const (
+	duePing heartbeats = 1 << iota
+	duePong
+)
 
 // ID is the session's secret id: who knows it can act as the client. It must
 // not be shown to other clients, nor logged.
@@ -83,6 +98,12 @@ func (s *Session) Revision() engineio.Revision { return s.rev }
 
 // Handshake describes the request that opened the session.
 func (s *Session) Handshake() *Handshake { return s.handshake }
+
+// ClientIP is the address of the client at the handshake, seen through
+// Config.TrustedProxies. It is not valid if the peer has no IP address.
+func (s *Session) ClientIP() netip.Addr {
+	return s.engine.clientIP(s.handshake.RemoteAddr, s.handshake.Header()["X-Forwarded-For"])
+}
 
 // Shard is the shard that writes to the session; it never changes.
 func (s *Session) Shard() *Shard { return s.shard }
@@ -106,7 +127,7 @@ func (s *Session) Transport() string {
 // SetPolicy changes what happens when the session's queue is full.
 func (s *Session) SetPolicy(p Policy) {
 	s.mu.Lock()
-	s.policy = p
+	s.dropOldest = p == PolicyDropOldest
 	s.mu.Unlock()
 }
 
@@ -123,58 +144,50 @@ func (s *Session) Send(m *Message, f Form, volatile bool) bool {
 func (s *Session) SendLatest(m *Message, f Form, volatile bool, key string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.life.phase != phaseOpen {
+	if s.life.phase != phaseOpen || s.closing {
 		return false
 	}
 	if !s.shard.idle() {
 		// Something posted before this call may still be on its way to this
 		// session; stay behind it.
-		s.shard.Post(Cast{Message: m, Solo: Recipient{Session: s, Form: f}, Volatile: volatile, Key: key})
-		return true
+		return s.shard.post(Cast{Message: m, Solo: Recipient{Session: s, Form: f}, Volatile: volatile, Key: key})
 	}
-	it := item{msg: m, form: f, volatile: volatile, key: key}
+	return s.sendNow(item{msg: m, form: f, volatile: volatile, key: key})
+}
+
+// sendNow writes or queues a message that nothing is before; s.mu is held.
+func (s *Session) sendNow(it item) bool {
 	if !s.canWrite() {
 		return s.enqueue(it)
 	}
-	b := m.bytes(f, s.wire, s.engine.deflateAbove)
-	s.writeParts(b, []part{{item: it, end: len(b)}})
+	b := it.msg.bytes(it.form, s.conn.wire, s.engine.deflateAbove)
 	s.shard.writes.Add(1)
-	return true
+	return s.writeParts(b, []part{{item: it, end: len(b)}}) == 1
 }
 
 // SendStamped is Send for a message that states the shard's position. stamp is
-// called with the position at which the message takes its place among the
-// shard's casts: what is posted up to it reaches the client before the
-// message, all else after it (V15). stamp must not block nor use the session
-// or its shard.
+// called once, with the position at which the message takes its place among
+// the shard's casts: what is posted up to it reaches the client before the
+// message, all else after it (V15). stamp is called also when the session has
+// ended and false is returned. It must not block nor use the session or its
+// shard.
 func (s *Session) SendStamped(f Form, stamp func(position uint64) *Message) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	sh := s.shard
 	sh.mu.Lock()
 	m := stamp(sh.pos)
-	if s.life.phase != phaseOpen || sh.closed {
-		sh.mu.Unlock()
-		return false
-	}
-	if !sh.idle() {
-		first := sh.append(Cast{Message: m, Solo: Recipient{Session: s, Form: f}}, m.size(0))
-		sh.mu.Unlock()
-		if first {
-			sh.wakeWriter()
-		}
-		return true
+	open := s.life.phase == phaseOpen && !s.closing && !sh.closed
+	direct := sh.idle()
+	if open && !direct {
+		sh.append(Cast{Message: m, Solo: Recipient{Session: s, Form: f}})
 	}
 	sh.mu.Unlock()
 	// Casts posted from here on wait for s.mu before they reach this session.
-	it := item{msg: m, form: f}
-	if !s.canWrite() {
-		return s.enqueue(it)
+	if !open || !direct {
+		return open
 	}
-	b := m.bytes(f, s.wire, s.engine.deflateAbove)
-	s.writeParts(b, []part{{item: it, end: len(b)}})
-	s.shard.writes.Add(1)
-	return true
+	return s.sendNow(item{msg: m, form: f})
 }
 
 // SendReplay sends what a client missed, in one write if its connection takes
@@ -183,12 +196,12 @@ func (s *Session) SendStamped(f Form, stamp func(position uint64) *Message) bool
 func (s *Session) SendReplay(ms []*Message, f Form) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.life.phase != phaseOpen || len(ms) == 0 {
+	if s.life.phase != phaseOpen || s.closing || len(ms) == 0 {
 		return
 	}
 	if !s.shard.idle() {
 		for _, m := range ms {
-			s.shard.Post(Cast{Message: m, Solo: Recipient{Session: s, Form: f}, Replay: true})
+			s.shard.post(Cast{Message: m, Solo: Recipient{Session: s, Form: f}, Replay: true})
 		}
 		return
 	}
@@ -203,196 +216,50 @@ func (s *Session) SendReplay(ms []*Message, f Form) {
 func (s *Session) SendFrames(f protocol.Frames) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.life.phase != phaseOpen {
+	if s.life.phase != phaseOpen || s.closing {
 		return false
 	}
 	if !s.shard.idle() {
-		s.shard.Post(Cast{Message: NewMessage(f, nil), Solo: Recipient{Session: s}})
-		return true
+		return s.shard.post(Cast{Message: NewMessage(f, nil), Solo: Recipient{Session: s}})
 	}
-	if !s.canWrite() || s.wire.isDeflate() {
+	if !s.canWrite() {
 		return s.enqueue(item{msg: NewMessage(f, nil)})
 	}
+	w := s.conn.wire
+	if f.Size() < s.engine.deflateAbove {
+		w = w.plain()
+	}
 	buf := getBuffer()
-	m := Message{}
-	buf.b = m.appendWebSocket(buf.b[:0], f, s.wire)
-	s.writeOwn(buf.b)
-	putBuffer(buf)
+	buf.b = appendWebSocket(buf.b[:0], f, w)
 	s.shard.writes.Add(1)
-	return true
+	ok := s.writeOwn(buf.b)
+	putBuffer(buf)
+	return ok
 }
 
-// Close ends the session after what is queued for it; the handler's Close is
-// called with reason. It does not block.
+// Close ends the session after what was sent to it before; the handler's Close
+// is called with reason, or with ReasonForcedClose if that is empty. Later
+// messages are not taken.
 func (s *Session) Close(reason Reason) {
-	s.stepReason(evClose, reason)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.life.phase != phaseOpen || s.closing {
+		return
+	}
+	if !s.shard.idle() {
+		// The close takes its place behind the casts that are on their way.
+		s.closing, s.life.reason = true, reason
+		if s.shard.post(Cast{Solo: Recipient{Session: s}}) {
+			return
+		}
+	}
+	s.stepLocked(evClose, reason)
 }
 
-// Abort ends the session at once, dropping what is queued.
+// Abort ends the session at once, dropping what is queued. Once it has
+// returned, no further message is written to the client.
 func (s *Session) Abort(reason Reason) {
-	s.stepReason(evFail, reason)
-}
-
-// step feeds one event to the life cycle and carries the actions out. Actions
-// that concern the request or connection at hand are left to the caller.
-func (s *Session) step(ev event) actions {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.stepLocked(ev, "")
-}
-
-func (s *Session) stepReason(ev event, reason Reason) actions {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.stepLocked(ev, reason)
-}
-
-func (s *Session) stepLocked(ev event, reason Reason) actions {
-	if ev == evClose && s.life.phase == phaseOpen {
-		s.life.reason = reason
-	}
-	act := s.life.step(ev, s.engine.now())
-	if act&actNotify != 0 {
-		switch {
-		case s.overflowed != "":
-			s.life.reason = s.overflowed
-		case reason != "":
-			s.life.reason = reason
-		}
-	}
-	s.apply(act)
-	if s.life.due != s.armed {
-		s.arm()
-	}
-	return act
-}
-
-func (s *Session) arm() {
-	s.armed = s.life.due
-	if s.armed == 0 {
-		s.engine.wheel.Stop(&s.timer)
-		return
-	}
-	s.engine.wheel.Schedule(&s.timer, s.armed-s.engine.now())
-}
-
-// apply carries actions out, in the order of their constants; s.mu is held.
-func (s *Session) apply(act actions) {
-	if act&actProbePong != 0 {
-		s.probe.writeControl(probePongFrame)
-	}
-	if act&actSwitch != 0 {
-		s.switchTransport()
-	}
-	if act&actDropProbe != 0 && s.probe != nil {
-		s.probe.shut(0)
-		s.probe = nil
-		s.stopUpgradeTimer()
-	}
-	if act&actPing != 0 {
-		s.sendControl(controlPing)
-	}
-	if act&actPong != 0 {
-		s.sendControl(controlPong)
-	}
-	if act&actAnswerClose != 0 {
-		s.answerPoll(pollClose)
-	} else if act&actAnswerNoop != 0 {
-		s.answerPoll(pollNoop)
-	}
-	if act&actArmUpgrade != 0 {
-		s.upgrade = time.AfterFunc(s.engine.cfg.UpgradeTimeout, func() { s.step(evUpgradeTimeout) })
-	}
-	if act&actCloseSocket != 0 {
-		s.closeSocket()
-	}
-	if act&actNotify != 0 {
-		s.stopUpgradeTimer()
-		s.engine.sessionEnded(s, s.life.reason)
-	}
-	if act&actRemove != 0 {
-		s.engine.forget(s)
-		if s.life.phase == phaseClosed && !s.life.get {
-			s.queue = queue{}
-		}
-	}
-}
-
-func (s *Session) stopUpgradeTimer() {
-	if s.upgrade != nil {
-		s.upgrade.Stop()
-		s.upgrade = nil
-	}
-}
-
-// switchTransport makes the probing WebSocket the session's transport.
-func (s *Session) switchTransport() {
-	s.conn, s.probe = s.probe, nil
-	s.stopUpgradeTimer()
-	s.wire = s.engine.webSocketWire(s, s.conn)
-	s.engine.stats.upgrades.Add(1)
-	if s.queue.len() > 0 {
-		s.kick()
-	}
-}
-
-// Expire implements wheel.Owner: it is called on the wheel's goroutine.
-func (s *Session) Expired(*wheel.Timer) {
-	if s.reading.Load() > 0 && s.pausedExpiry() {
-		return
-	}
-	s.step(evTimer)
-}
-
-// pausedExpiry puts the verdict on a missing pong off while it is this server
-// that does not read: a handler pushes back, so the pong may well be in the
-// connection's buffer.
-func (s *Session) pausedExpiry() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.life.phase != phaseOpen || s.rev == engineio.V4 && !s.life.awaitPong {
-		return false
-	}
-	s.life.due = s.engine.now() + s.life.timeout
-	s.arm()
-	return true
-}
-
-// deliver hands one decoded packet to the life cycle or the handler.
-func (s *Session) deliver(p engineio.Packet) {
-	switch p.Type {
-	case engineio.Message:
-		s.step(evData)
-		s.message(p)
-	case engineio.Ping:
-		s.step(evPing)
-	case engineio.Pong:
-		s.step(evPong)
-	case engineio.Close:
-		s.step(evPacketClose)
-	case engineio.Noop, engineio.Upgrade, engineio.Open:
-		// An upgrade packet counts on a probing WebSocket only; a noop and an
-		// open packet mean nothing from a client.
-		s.step(evData)
-	}
-}
-
-func (s *Session) message(p engineio.Packet) {
-	s.reading.Add(1)
-	s.dispatch.Lock()
-	if s.isOpen() {
-		if p.Binary {
-			s.engine.handler.Binary(s, p.Data)
-		} else {
-			s.engine.handler.Text(s, p.Data)
-		}
-	}
-	s.dispatch.Unlock()
-	s.reading.Add(-1)
-}
-
-func (s *Session) isOpen() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.life.phase == phaseOpen
+	s.stepLocked(evFail, reason)
 }

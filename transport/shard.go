@@ -38,7 +38,7 @@ type Cast struct {
 	Position uint64
 
 	// Replay marks a part of a replay: it is not charged to the session's
-	// queue, since the caller has bounded it.
+	// queue.
 	Replay bool
 
 	// Key, if not empty, names what the message is the latest value of: while
@@ -99,7 +99,7 @@ func (sh *Shard) Index() int { return sh.index }
 func (sh *Shard) Wait(ctx context.Context) error {
 	for {
 		sh.mu.Lock()
-		if sh.closed || len(sh.inbox) < inboxMaxCasts && sh.bytes < inboxMaxBytes {
+		if sh.closed || !sh.full() {
 			sh.mu.Unlock()
 			return nil
 		}
@@ -115,42 +115,59 @@ func (sh *Shard) Wait(ctx context.Context) error {
 
 // Post hands a cast to the shard's writer and returns at once. Casts are
 // written in the order in which they were posted. A volatile cast is dropped
-// if the inbox is full.
+// if the inbox is full. A cast without a message, or for nobody, does nothing.
 func (sh *Shard) Post(c Cast) {
-	if c.To != nil && len(c.To) == 0 {
-		return
-	}
-	size := c.Message.size(0)
-	sh.mu.Lock()
-	if sh.closed {
-		sh.mu.Unlock()
-		return
-	}
-	if c.Volatile && (len(sh.inbox) >= inboxMaxCasts || sh.bytes >= inboxMaxBytes) {
-		sh.mu.Unlock()
-		sh.droppedVolatile.Add(uint64(max(len(c.To), 1)))
-		return
-	}
-	first := sh.append(c, size)
-	sh.mu.Unlock()
-	if first {
-		sh.wakeWriter()
+	if c.Message != nil && (len(c.To) > 0 || c.To == nil && c.Solo.Session != nil) {
+		sh.post(c)
 	}
 }
 
-// append puts a cast into the inbox, and reports whether it is the first; sh.mu
-// is held.
-func (sh *Shard) append(c Cast, size int) (first bool) {
+// post is Post for the session's own use: a cast without a message closes the
+// session in its turn. It reports whether the cast was taken.
+func (sh *Shard) post(c Cast) bool {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if sh.closed {
+		return false
+	}
+	if c.Volatile && sh.full() {
+		sh.droppedVolatile.Add(uint64(max(len(c.To), 1)))
+		return false
+	}
+	sh.append(c)
+	return true
+}
+
+// append puts a cast into the inbox; sh.mu is held.
+func (sh *Shard) append(c Cast) {
 	sh.inbox = append(sh.inbox, c)
-	sh.bytes += size
+	sh.bytes += c.size()
 	if c.Position != 0 {
 		sh.pos = c.Position
 	}
 	sh.appended.Add(1)
-	return len(sh.inbox) == 1
+	if len(sh.inbox) == 1 {
+		sh.wakeUp()
+	}
 }
 
-func (sh *Shard) wakeWriter() {
+func (c *Cast) size() int {
+	if c.Message == nil {
+		return itemOverhead
+	}
+	return c.Message.size(0)
+}
+
+// full reports whether the inbox is at its bounds; sh.mu is held.
+func (sh *Shard) full() bool { return len(sh.inbox) >= inboxMaxCasts || sh.bytes >= inboxMaxBytes }
+
+func (sh *Shard) depth() int {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	return len(sh.inbox)
+}
+
+func (sh *Shard) wakeUp() {
 	select {
 	case sh.wake <- struct{}{}:
 	default:
@@ -176,35 +193,37 @@ func (sh *Shard) Advance(pos uint64) {
 // idle reports whether nothing is on its way through the shard.
 func (sh *Shard) idle() bool { return sh.flushed.Load() == sh.appended.Load() }
 
-// take returns all that is in the inbox.
-func (sh *Shard) take() []Cast {
+// take returns all that is in the inbox, and whether the shard is closed.
+func (sh *Shard) take() (in []Cast, closed bool) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	in := sh.inbox
+	in = sh.inbox
 	if len(in) == 0 {
-		return nil
+		return nil, sh.closed
 	}
-	if len(in) >= inboxMaxCasts || sh.bytes >= inboxMaxBytes {
+	if sh.full() {
 		close(sh.space)
 		sh.space = make(chan struct{})
 	}
 	sh.inbox, sh.spare, sh.bytes = sh.spare[:0], in, 0
-	return in
+	return in, sh.closed
 }
 
-// takeSolos removes, from the front of the inbox, casts for single sessions
-// that the running pass has already served, until the first cast that is not
-// for a single session. Taking them early reorders nothing: whatever the pass
-// had for these sessions is written, and no cast for many is overtaken.
-func (sh *Shard) takeSolos(served func(*Session) bool, dst []Cast) []Cast {
+// takeSolos removes, from the front of the inbox, the casts for single
+// sessions that free allows, until the first cast that is not for a single
+// session. It reports whether it left some for single sessions there.
+//
+// Taking casts early reorders nothing if free means that the running pass has
+// nothing left for a session: no cast for many is overtaken, and those for one
+// and the same session keep their order.
+func (sh *Shard) takeSolos(free func(*Session) bool, dst []Cast) (solos []Cast, left bool) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	keep := 0
-	i := 0
+	keep, i := 0, 0
 	for ; i < len(sh.inbox) && sh.inbox[i].To == nil; i++ {
-		if c := sh.inbox[i]; served(c.Solo.Session) {
+		if c := sh.inbox[i]; free(c.Solo.Session) {
 			dst = append(dst, c)
-			sh.bytes -= c.Message.size(0)
+			sh.bytes -= c.size()
 		} else {
 			sh.inbox[keep] = c
 			keep++
@@ -215,35 +234,35 @@ func (sh *Shard) takeSolos(served func(*Session) bool, dst []Cast) []Cast {
 		clear(sh.inbox[n:])
 		sh.inbox = sh.inbox[:n]
 	}
-	return dst
+	return dst, keep > 0
 }
 
 // run is the writer goroutine; the engine starts it and waits for done.
 func (sh *Shard) run() {
 	defer close(sh.done)
 	w := newWriter(sh)
-	for range sh.wake {
-		for {
-			batch := sh.take()
-			if batch == nil {
-				break
+	for {
+		batch, closed := sh.take()
+		if batch == nil {
+			if closed {
+				return
 			}
-			w.pass(batch)
-			clear(batch) // drop the references; the array is the next spare
-			sh.flushed.Add(uint64(len(batch)))
+			<-sh.wake
+			continue
 		}
+		w.pass(batch)
+		clear(batch) // drop the references; the array is the next spare
+		sh.flushed.Add(uint64(len(batch)))
 	}
 }
 
 // close ends the writer after what is in the inbox.
 func (sh *Shard) close() {
 	sh.mu.Lock()
-	if sh.closed {
-		sh.mu.Unlock()
-		return
+	defer sh.mu.Unlock()
+	if !sh.closed {
+		sh.closed = true
+		close(sh.space)
+		sh.wakeUp()
 	}
-	sh.closed = true
-	close(sh.space)
-	sh.mu.Unlock()
-	close(sh.wake)
 }

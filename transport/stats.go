@@ -1,25 +1,39 @@
 package transport
 
 import (
+	"net/http"
 	"sync/atomic"
 
 	"github.com/siod-io/siod/internal/wsframe"
 )
 
-// stats are the engine's counters.
+// stats are the engine's counters. Those of writing are kept by the shards.
 type stats struct {
-	opened                         [2]atomic.Uint64 // by transport
-	closed                         [len(reasons)]atomic.Uint64
-	refused                        [6]atomic.Uint64
-	violations                     [32]atomic.Uint64
-	upgrades                       atomic.Uint64
-	received, bytesReceived        atomic.Uint64
-	volatileDropped, oldestDropped atomic.Uint64
-	conflated, slowConsumers       atomic.Uint64
-	tooLarge                       atomic.Uint64
+	opened                  [2]atomic.Uint64 // by transport
+	closed                  [len(reasons)]atomic.Uint64
+	refused                 [len(codeMessages)]atomic.Uint64
+	refusedFull             atomic.Uint64
+	violations              [32]atomic.Uint64
+	upgrades                atomic.Uint64
+	received, bytesReceived atomic.Uint64
+	volatileDropped         atomic.Uint64
+	oldestDropped           atomic.Uint64
+	conflated, unsent       atomic.Uint64
+	slowConsumers           atomic.Uint64
+	bodiesTooLarge          atomic.Uint64
+	panics                  atomic.Uint64
 }
 
-func (s *stats) refuse(c Code) { s.refused[c].Add(1) }
+func (s *stats) refuse(e *RequestError) {
+	switch e.Status {
+	case http.StatusServiceUnavailable:
+		s.refusedFull.Add(1)
+	case http.StatusRequestEntityTooLarge:
+		s.bodiesTooLarge.Add(1)
+	default:
+		s.refused[e.Code].Add(1)
+	}
+}
 
 func (s *stats) violation(v wsframe.Violation) {
 	if int(v) < len(s.violations) {
@@ -32,49 +46,52 @@ type Stats struct {
 	Sessions        int               // open now
 	Opened          map[string]uint64 // by the transport of the handshake
 	Closed          map[Reason]uint64
-	Refused         map[Code]uint64
+	Refused         map[Code]uint64   // requests answered with an error
+	RefusedFull     uint64            // handshakes answered 503: MaxSessions, Handshakes or shutting down
+	BodiesTooLarge  uint64            // POSTs above MaxPayload
 	Violations      map[string]uint64 // of the WebSocket protocol, by rule
 	Upgrades        uint64
 	PacketsReceived uint64
 	BytesReceived   uint64
-	Writes          uint64 // write(2) calls of the shards and direct sends
-	Delivered       uint64 // messages handed to sessions by the shards
+	Writes          uint64 // write(2) calls of the shards and of direct sends
+	Delivered       uint64 // messages that the shards handed to sessions
 	VolatileDropped uint64 // volatile messages that would have had to wait
 	OldestDropped   uint64 // by PolicyDropOldest
 	Conflated       uint64 // replaced by a newer message of the same key
+	Unsent          uint64 // still queued when their session ended
 	SlowConsumers   uint64 // sessions ended by PolicyDisconnect
-	BodiesTooLarge  uint64
+	HandlerPanics   uint64
 	InboxDepth      int // casts that wait in the shards
 }
 
 // Stats returns the counters. It takes each shard's lock for a moment.
 func (e *Engine) Stats() Stats {
+	c := &e.stats
 	st := Stats{
-		Opened: map[string]uint64{Polling: e.stats.opened[0].Load(), WebSocket: e.stats.opened[1].Load()},
-		Closed: make(map[Reason]uint64), Refused: make(map[Code]uint64), Violations: make(map[string]uint64),
-		Upgrades: e.stats.upgrades.Load(), PacketsReceived: e.stats.received.Load(), BytesReceived: e.stats.bytesReceived.Load(),
-		VolatileDropped: e.stats.volatileDropped.Load(), OldestDropped: e.stats.oldestDropped.Load(),
-		Conflated: e.stats.conflated.Load(), SlowConsumers: e.stats.slowConsumers.Load(), BodiesTooLarge: e.stats.tooLarge.Load(),
+		Sessions: e.Len(),
+		Opened:   map[string]uint64{Polling: c.opened[0].Load(), WebSocket: c.opened[1].Load()},
+		Closed:   make(map[Reason]uint64), Refused: make(map[Code]uint64), Violations: make(map[string]uint64),
+		RefusedFull: c.refusedFull.Load(), BodiesTooLarge: c.bodiesTooLarge.Load(), Upgrades: c.upgrades.Load(),
+		PacketsReceived: c.received.Load(), BytesReceived: c.bytesReceived.Load(),
+		VolatileDropped: c.volatileDropped.Load(), OldestDropped: c.oldestDropped.Load(), Conflated: c.conflated.Load(),
+		Unsent: c.unsent.Load(), SlowConsumers: c.slowConsumers.Load(), HandlerPanics: c.panics.Load(),
 	}
 	for i, r := range reasons {
-		st.Closed[r] = e.stats.closed[i].Load()
+		st.Closed[r] = c.closed[i].Load()
 	}
-	for c := range e.stats.refused {
-		st.Refused[Code(c)] = e.stats.refused[c].Load()
+	for i := range c.refused {
+		st.Refused[Code(i)] = c.refused[i].Load()
 	}
-	for v := range e.stats.violations {
-		if n := e.stats.violations[v].Load(); n > 0 {
-			st.Violations[wsframe.Violation(v).String()] = n
+	for i := range c.violations {
+		if n := c.violations[i].Load(); n > 0 {
+			st.Violations[wsframe.Violation(i).String()] = n
 		}
 	}
 	for _, sh := range e.shards {
 		st.Writes += sh.writes.Load()
 		st.Delivered += sh.delivered.Load()
 		st.VolatileDropped += sh.droppedVolatile.Load()
-		sh.mu.Lock()
-		st.InboxDepth += len(sh.inbox)
-		sh.mu.Unlock()
+		st.InboxDepth += sh.depth()
 	}
-	st.Sessions = int(e.count.Load())
 	return st
 }

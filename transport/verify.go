@@ -7,9 +7,9 @@ import (
 	"github.com/siod-io/siod/protocol/engineio"
 )
 
-// verify checks a request before anything is done for it, in the order of the
-// reference server, and finds the session it names. The session is nil for a
-// handshake.
+// verify checks a request before anything is done for it, in about the order
+// of the reference server, and finds the session it names. The session is nil
+// for a handshake.
 func (e *Engine) verify(r *http.Request, q *query) (*Session, *RequestError) {
 	switch {
 	case q.transport == Polling && e.polling || q.transport == WebSocket && e.ws:
@@ -22,17 +22,26 @@ func (e *Engine) verify(r *http.Request, q *query) (*Session, *RequestError) {
 	if !e.cfg.CORS.allowed(r) {
 		return nil, &RequestError{Code: CodeForbidden, Context: "origin " + clip(r.Header.Get("Origin")) + " is not allowed: add it to CORS.Origins"}
 	}
-	upgrade := isUpgrade(r)
-	if q.transport == WebSocket && !upgrade {
-		return nil, &RequestError{Code: CodeBadRequest, Context: "transport=websocket without an Upgrade header"}
+	var s *Session
+	var err *RequestError
+	if q.sid != "" {
+		s, err = e.verifySession(r, q)
+	} else if r.Method != http.MethodGet {
+		err = &RequestError{Code: CodeBadMethod, Context: clip(r.Method)}
 	}
-	if q.transport == Polling && upgrade {
+	if err != nil {
+		return nil, err
+	}
+	switch upgrade := isUpgrade(r); {
+	case q.transport == WebSocket && !upgrade:
+		return nil, &RequestError{Code: CodeBadRequest, Context: "transport=websocket without an Upgrade header"}
+	case q.transport == Polling && upgrade:
 		return nil, &RequestError{Code: CodeBadRequest, Context: "transport=polling with an Upgrade header"}
 	}
-	if q.sid != "" {
-		return e.verifySession(r, q)
+	if s == nil {
+		err = e.verifyHandshake(r, q)
 	}
-	return nil, e.verifyHandshake(r, q)
+	return s, err
 }
 
 func (e *Engine) verifySession(r *http.Request, q *query) (*Session, *RequestError) {
@@ -45,20 +54,23 @@ func (e *Engine) verifySession(r *http.Request, q *query) (*Session, *RequestErr
 	case e.cfg.Principal != nil && e.cfg.Principal(r) != s.handshake.Principal:
 		return nil, &RequestError{Code: CodeForbidden, Context: "the session belongs to another principal"}
 	}
+	if !s.jsonp {
+		q.jsonp = "" // only a session that began by JSONP is answered with scripts
+	}
 	return s, nil
 }
 
 func (e *Engine) verifyHandshake(r *http.Request, q *query) *RequestError {
-	if r.Method != http.MethodGet {
-		return &RequestError{Code: CodeBadMethod, Context: r.Method}
-	}
-	if e.closing.Load() || e.cfg.MaxSessions > 0 && e.count.Load() >= int64(e.cfg.MaxSessions) {
-		return &RequestError{Code: CodeForbidden, Status: http.StatusServiceUnavailable, Message: "Server is full", Context: "MaxSessions, or shutting down"}
-	}
-	if e.cfg.DisableEIO3 && engineio.RevisionOf(q.eio) == engineio.V3 {
+	switch {
+	case e.closing.Load():
+		return errFull("shutting down")
+	case e.cfg.MaxSessions > 0 && e.count.Load() >= int64(e.cfg.MaxSessions):
+		return errFull("MaxSessions")
+	case !e.handshakes.allow(e.clientIP(r.RemoteAddr, r.Header["X-Forwarded-For"]), e.now()):
+		return errTooMany()
+	case e.cfg.DisableEIO3 && engineio.RevisionOf(q.eio) == engineio.V3:
 		return &RequestError{Code: CodeUnsupportedVersion, Context: "EIO=" + clip(q.eio) + ": a client of the 1.x or 2.x line, and DisableEIO3 is set"}
-	}
-	if q.jsonp != "" && !e.cfg.JSONP {
+	case q.jsonp != "" && !e.cfg.JSONP:
 		return &RequestError{Code: CodeBadRequest, Context: "JSONP is not enabled"}
 	}
 	if e.cfg.Allow != nil {

@@ -9,24 +9,23 @@ import (
 // Writing to one session. All functions here want s.mu held unless they say
 // otherwise, and none of them blocks but drain.
 
-// canWrite reports whether bytes may go straight to the connection: a plain
-// TCP WebSocket with nothing waiting before them.
-func (s *Session) canWrite() bool {
-	return s.conn != nil && s.conn.fd >= 0 && !s.draining && !s.broken &&
-		len(s.rest) == 0 && s.queue.len() == 0 && s.life.phase == phaseOpen
-}
+// canWrite reports whether bytes may go straight to the connection: a raw
+// WebSocket with nothing waiting before them. While something is queued for
+// one, it is draining.
+func (s *Session) canWrite() bool { return s.conn != nil && s.conn.ready() }
 
 // writeParts writes buf, the joined messages of parts, in one write(2). What
 // the kernel does not take is kept: the rest of a frame that has begun as
-// bytes, whole messages as entries of the queue, where volatile ones are
-// dropped. It returns how many messages were written or queued.
+// bytes, whole messages as entries of the queue, volatile ones not at all. It
+// returns how many messages were written or queued.
 func (s *Session) writeParts(buf []byte, parts []part) int {
-	n, err := s.conn.write(buf)
+	c := s.conn
+	n, err := c.write(buf)
 	if n == len(buf) {
 		return len(parts)
 	}
 	if err != nil {
-		s.fail()
+		s.lose(c, err)
 		return 0
 	}
 	taken, begin := 0, 0
@@ -35,12 +34,12 @@ func (s *Session) writeParts(buf []byte, parts []part) int {
 		case p.end <= n:
 			taken++
 		case begin < n: // begun, so it must be finished, volatile or not
-			s.rest = append(s.rest[:0], buf[n:p.end]...)
+			c.out = append(c.out, buf[n:p.end]...)
 			taken++
-		default:
-			if s.enqueue(p.item) {
-				taken++
-			}
+		case p.item.volatile:
+			s.engine.stats.volatileDropped.Add(1)
+		case s.enqueue(p.item):
+			taken++
 		}
 		begin = p.end
 	}
@@ -48,203 +47,214 @@ func (s *Session) writeParts(buf []byte, parts []part) int {
 	return taken
 }
 
-// writeOwn writes bytes that are one message of this session alone.
-func (s *Session) writeOwn(b []byte) {
-	n, err := s.conn.write(b)
+// writeOwn writes the bytes of one message of this session alone, and reports
+// whether the connection is alive.
+func (s *Session) writeOwn(b []byte) bool {
+	c := s.conn
+	n, err := c.write(b)
 	switch {
 	case n == len(b):
+		return true
 	case err != nil:
-		s.fail()
-	default:
-		s.rest = append(s.rest[:0], b[n:]...)
-		s.kick()
+		s.lose(c, err)
+		return false
 	}
+	c.out = append(c.out, b[n:]...)
+	s.kick()
+	return true
 }
 
 // enqueue puts a message behind what waits, within the session's bounds, and
 // reports whether it was taken.
 func (s *Session) enqueue(it item) bool {
-	if s.life.phase != phaseOpen || s.broken {
+	if s.life.phase != phaseOpen {
 		return false
 	}
-	if it.volatile && !s.writable() {
+	if it.volatile && !s.prompt() {
 		s.engine.stats.volatileDropped.Add(1)
 		return false
 	}
 	if it.key != "" && s.queue.conflate(it.key) {
 		s.engine.stats.conflated.Add(1)
 	}
-	limit := &s.engine.cfg.Queue
-	for !it.free && (s.queue.charged() >= limit.MaxMessages || s.queue.bytes+len(s.rest)+it.size() > limit.MaxBytes) {
-		if s.queue.charged() == 0 {
-			// One message above the whole bound: an empty queue takes it, or
-			// it could never be sent.
-			break
+	// An empty queue takes a message above the whole bound: it could never be
+	// sent otherwise.
+	size := it.size()
+	for !it.free && s.queue.charged() > 0 && s.overBounds(size) {
+		if !s.dropOldest {
+			s.overflow()
+			return false
 		}
-		if s.policy == PolicyDropOldest && s.queue.dropOldest() {
-			s.engine.stats.oldestDropped.Add(1)
-			continue
-		}
-		s.overflow()
-		return false
+		s.queue.drop()
+		s.engine.stats.oldestDropped.Add(1)
 	}
 	s.queue.push(it)
 	s.kick()
 	return true
 }
 
-// writable reports whether a volatile message would go out at once.
-func (s *Session) writable() bool {
-	if s.queue.len() > 0 || len(s.rest) > 0 || s.draining {
-		return false
+func (s *Session) overBounds(more int) bool {
+	limit := &s.engine.cfg.Queue
+	bytes := s.queue.bytes + more
+	if s.conn != nil {
+		bytes += len(s.conn.out)
 	}
-	return s.conn != nil || s.life.get
+	return s.queue.charged() >= limit.MaxMessages || bytes > limit.MaxBytes
+}
+
+// prompt reports whether a volatile message that is queued now would go out
+// without waiting for the client.
+func (s *Session) prompt() bool {
+	if s.conn == nil {
+		return s.life.get && s.queue.len() == 0
+	}
+	// Without raw writes everything passes through the drain goroutine. One
+	// chunk of it is what the kernel's buffer takes anyway.
+	return s.conn.fd < 0 && s.queue.bytes < drainChunk
 }
 
 // overflow ends a session that reads too slowly. The connection is cut and not
 // closed politely: it is full.
 func (s *Session) overflow() {
-	if s.overflowed != "" {
-		return
-	}
-	s.overflowed = ReasonSlowConsumer
 	s.engine.stats.slowConsumers.Add(1)
 	if s.conn != nil {
-		s.fail()
-		return
+		s.conn.cut()
 	}
-	s.engine.wg.Go(func() { s.step(evFail) })
+	s.stepLocked(evFail, ReasonSlowConsumer)
 }
 
-// fail gives the connection up; its reader notices and ends the session.
-func (s *Session) fail() {
-	if s.broken {
-		return
-	}
-	s.broken = true
-	s.queue, s.rest = queue{}, nil
-	s.conn.cut()
+// lose gives up a connection that failed while writing.
+func (s *Session) lose(c *wsConn, err error) {
+	c.cut()
+	s.connEnded(c, endOf(err))
 }
 
-// kick sees to it that what waits will be written.
-func (s *Session) kick() {
-	if s.conn == nil {
-		if s.life.get {
-			s.answerPoll(pollData)
-		}
-		return
-	}
-	if !s.draining && !s.broken {
-		s.draining = true
-		s.engine.wg.Go(s.drain)
+// connEnded tells the life cycle what the end of a connection means to it.
+func (s *Session) connEnded(c *wsConn, ev event) {
+	switch c {
+	case s.conn:
+		s.stepLocked(ev, "")
+	case s.probe:
+		s.stepLocked(evProbeEnd, "")
 	}
 }
 
-// drainChunk is how much drain writes in one call.
-const drainChunk = 64 << 10
-
-// drain is the goroutine that serves a connection that could not be written to
-// at once: one with a remainder, or one under TLS. It ends when nothing waits
-// (R12). Called without s.mu.
-func (s *Session) drain() {
-	buf := getBuffer()
-	defer putBuffer(buf)
-	for {
-		s.mu.Lock()
-		conn := s.conn
-		closing := s.fill(buf)
-		if s.broken || len(buf.b) == 0 {
-			s.draining = false
-			s.mu.Unlock()
-			return
-		}
-		s.mu.Unlock()
-		_ = conn.nc.SetWriteDeadline(time.Now().Add(s.engine.cfg.WriteTimeout))
-		if _, err := conn.nc.Write(buf.b); err != nil {
-			s.mu.Lock()
-			s.draining = false
-			s.fail()
-			s.mu.Unlock()
-			return
-		}
-		if closing {
-			s.mu.Lock()
-			s.draining = false
-			s.mu.Unlock()
-			conn.finish(s.engine.cfg.CloseTimeout)
-			return
-		}
-	}
-}
-
-// fill moves what waits into buf, about one chunk of it, and reports whether
-// the close frame is in it.
-func (s *Session) fill(buf *buffer) (closing bool) {
-	buf.b = append(buf.b[:0], s.rest...)
-	s.rest = s.rest[:0]
-	if cap(s.rest) > 4096 {
-		s.rest = nil
-	}
-	if s.conn.pong != nil {
-		buf.b = wsframe.AppendPong(buf.b, s.conn.pong)
-		s.conn.pong = nil
-	}
-	for len(buf.b) < drainChunk {
-		it, ok := s.queue.pop()
-		if !ok {
-			break
-		}
-		switch it.control {
-		case controlNone:
-			buf.b = append(buf.b, it.msg.bytes(it.form, s.wire, s.engine.deflateAbove)...)
-		case controlPing:
-			buf.b = append(buf.b, pingFrame...)
-		case controlPong:
-			buf.b = append(buf.b, pongFrame...)
-		case controlClose:
-			buf.b = wsframe.AppendClose(buf.b, 0, "")
-			return true
-		}
-	}
-	return false
-}
-
-// Frames of Engine.IO packets that have no content.
-var (
-	pingFrame      = wsframe.AppendText(nil, []byte("2"))
-	pongFrame      = wsframe.AppendText(nil, []byte("3"))
-	probePongFrame = wsframe.AppendText(nil, []byte("3probe"))
-)
-
-// sendControl sends a heartbeat packet, before all that waits.
-func (s *Session) sendControl(c engineControl) {
+// heartbeat sends an Engine.IO heartbeat packet, before all that waits.
+func (s *Session) heartbeat(h heartbeats) {
 	if s.canWrite() {
-		if c == controlPing {
+		if h == duePing {
 			s.writeOwn(pingFrame)
 		} else {
 			s.writeOwn(pongFrame)
 		}
 		return
 	}
-	s.queue.pushFront(item{control: c})
+	s.heartbeats |= h
 	s.kick()
 }
 
-// closeSocket ends the WebSocket: at once if the session is closed already,
-// else after what is queued.
-func (s *Session) closeSocket() {
-	if s.conn.closeSent.Load() {
+// settle sends the control frames that c owes, behind at most the rest of a
+// frame.
+func (s *Session) settle(c *wsConn) {
+	if !c.ready() {
+		s.drainConn(c)
 		return
 	}
-	if s.life.phase == phaseClosed {
-		if s.broken || s.draining {
-			s.fail() // full: there is no room for politeness
+	buf := getBuffer()
+	defer putBuffer(buf)
+	buf.b = c.appendOwed(buf.b[:0])
+	n, err := c.write(buf.b)
+	switch {
+	case err != nil:
+		s.lose(c, err)
+	case n < len(buf.b):
+		c.out = append(c.out, buf.b[n:]...)
+		s.drainConn(c)
+	}
+}
+
+// kick sees to it that what waits will be written.
+func (s *Session) kick() {
+	switch {
+	case s.conn != nil:
+		s.drainConn(s.conn)
+	case s.life.get:
+		s.poll.answer(pollData)
+	}
+}
+
+// drainConn starts the goroutine that writes what waits for c.
+func (s *Session) drainConn(c *wsConn) {
+	if !c.draining && c.state != connCut {
+		c.draining = true
+		s.engine.wg.Go(func() { s.drain(c) })
+	}
+}
+
+// drainChunk is about how much drain writes in one call.
+const drainChunk = 64 << 10
+
+// drain is the goroutine that serves a connection that could not be written to
+// at once: one with a remainder, or one that has no raw descriptor. It ends
+// when nothing waits (R12). Called without s.mu.
+func (s *Session) drain(c *wsConn) {
+	buf := getBuffer()
+	defer putBuffer(buf)
+	for {
+		s.mu.Lock()
+		last := s.fill(c, buf)
+		if c.state == connCut || len(buf.b) == 0 {
+			c.draining = false
+			s.mu.Unlock()
 			return
 		}
-		s.broken = true
-		s.conn.shut(s.engine.cfg.CloseTimeout)
+		s.mu.Unlock()
+		_ = c.nc.SetWriteDeadline(time.Now().Add(s.engine.cfg.WriteTimeout))
+		_, err := c.nc.Write(buf.b)
+		if err == nil && !last {
+			continue
+		}
+		s.mu.Lock()
+		c.draining = false
+		if err != nil {
+			s.lose(c, err)
+		} else if c.state != connCut {
+			c.finish(s.engine.cfg.CloseTimeout)
+		}
+		s.mu.Unlock()
 		return
 	}
-	s.queue.push(item{control: controlClose})
-	s.kick()
+}
+
+// fill moves what waits for c into buf, about one chunk of it, and reports
+// whether the close frame is in it.
+func (s *Session) fill(c *wsConn, buf *buffer) (last bool) {
+	buf.b = append(buf.b[:0], c.out...)
+	c.out = nil
+	buf.b = c.appendOwed(buf.b)
+	if c == s.conn {
+		s.fillMessages(buf)
+	}
+	if c.state == connClosing && (c != s.conn || s.queue.len() == 0) {
+		buf.b = wsframe.AppendClose(buf.b, c.closeCode, "")
+		return true
+	}
+	return false
+}
+
+func (s *Session) fillMessages(buf *buffer) {
+	if s.heartbeats&duePing != 0 {
+		buf.b = append(buf.b, pingFrame...)
+	}
+	if s.heartbeats&duePong != 0 {
+		buf.b = append(buf.b, pongFrame...)
+	}
+	s.heartbeats = 0
+	for len(buf.b) < drainChunk {
+		it, ok := s.queue.pop()
+		if !ok {
+			return
+		}
+		buf.b = append(buf.b, it.msg.bytes(it.form, s.conn.wire, s.engine.deflateAbove)...)
+	}
 }

@@ -4,9 +4,12 @@ package transport
 // goroutine. It works in passes, one for each content of the inbox.
 type writer struct {
 	shard *Shard
-	gen   uint32 // number of the pass, to tell marks of this pass from older ones
+	gen   uint64 // number of the pass, to tell marks of this pass from older ones
+	// marked: every session that the pass has something left for bears a mark
+	// of it, so that one without is free for casts that come in between.
+	marked bool
 
-	joined [FormCount][wirePoll4]joined // one set of recipients, all casts joined
+	joined [FormCount][wsWires]joined // one set of recipients, all casts joined
 
 	// Several sets in one pass: what each touched session gets, as linked
 	// lists in one arena, so that nothing is allocated for a session.
@@ -17,7 +20,7 @@ type writer struct {
 	scratch []byte
 	parts   []part
 
-	writes, delivered, dropped uint64
+	writes, delivered uint64
 }
 
 // joined is the run's messages as one byte string for one kind of session.
@@ -41,35 +44,73 @@ type link struct {
 	form Form  // sockets of several namespaces on one session differ in it
 }
 
-// yieldEvery is after how many sessions a long run lets operations for single
-// sessions through: an acknowledgement must not wait for a room of 100,000.
-const yieldEvery = 1000
+// Marks of a session in Session.passFirst, valid in the pass of passGen. What
+// is not negative is the start of its list of links.
+const (
+	markServed int32 = -1 - iota // the pass has nothing left for it
+	markLeft                     // it has
+)
 
-// keepScratch bounds the memory that a writer keeps from one pass to the next.
-const keepScratch = 1 << 20
+const (
+	// yieldEvery is after how many sessions a long pass lets casts for single
+	// sessions through: an acknowledgement must not wait for a room of 100,000.
+	yieldEvery = 1000
+
+	// maxJoin bounds the bytes that are copied together for one write.
+	maxJoin = 256 << 10
+
+	// keepScratch bounds the memory that a writer keeps from one pass to the
+	// next.
+	keepScratch = 1 << 20
+	keepParts   = 256
+
+	// maxLinks bounds the casts times recipients that are noted at once when a
+	// pass has several target sets.
+	maxLinks = 1 << 20
+)
 
 func newWriter(sh *Shard) *writer { return &writer{shard: sh} }
 
+// pass carries out what was in the inbox: as one, but for so much that the
+// memory for it would be large.
 func (w *writer) pass(batch []Cast) {
-	w.gen++
-	if sameTarget(batch) {
-		w.run(batch)
-	} else {
-		w.scatter(batch)
+	for len(batch) > 0 {
+		same := sameTarget(batch)
+		n := portion(batch, same)
+		w.gen++
+		w.marked = false
+		last := n == len(batch)
+		if same {
+			w.run(batch[:n], last)
+		} else {
+			w.scatter(batch[:n], last)
+		}
+		batch = batch[n:]
 	}
+	w.scratch = trim(w.scratch, keepScratch)
+	w.parts = trim(w.parts, keepParts)
+	w.links = trim(w.links, maxLinks)
+	clear(w.parts[:cap(w.parts)])
 	w.shard.writes.Add(w.writes)
 	w.shard.delivered.Add(w.delivered)
-	w.shard.droppedVolatile.Add(w.dropped)
-	w.writes, w.delivered, w.dropped = 0, 0, 0
+	w.writes, w.delivered = 0, 0
 }
 
-// sameTarget tells whether all casts name the very same recipients.
+// trim empties a slice for the next pass, and lets it go if it has grown large.
+func trim[T any](s []T, keep int) []T {
+	if cap(s) > keep {
+		return nil
+	}
+	return s[:0]
+}
+
+// sameTarget tells whether all casts are messages for the very same
+// recipients.
 func sameTarget(batch []Cast) bool {
 	a := &batch[0]
-	for i := 1; i < len(batch); i++ {
-		b := &batch[i]
-		switch {
-		case (a.To == nil) != (b.To == nil):
+	for i := range batch {
+		switch b := &batch[i]; {
+		case b.Message == nil, (a.To == nil) != (b.To == nil):
 			return false
 		case a.To == nil:
 			if a.Solo != b.Solo {
@@ -82,40 +123,62 @@ func sameTarget(batch []Cast) bool {
 	return true
 }
 
-// run writes casts that share one target set: the messages are joined once for
-// each kind of session, and a session costs one lock and one write.
-func (w *writer) run(batch []Cast) {
-	for f := range w.joined {
-		for k := range w.joined[f] {
-			w.joined[f][k].valid = false
+// portion is how many casts from the front are carried out together.
+func portion(batch []Cast, same bool) int {
+	size, links := 0, 0
+	for i := range batch {
+		size += batch[i].size()
+		links += len(batch[i].To) + 1
+		if i > 0 && (same && size > maxJoin || !same && links > maxLinks) {
+			return i
 		}
 	}
+	return len(batch)
+}
+
+// run writes casts that share one target set: the messages are joined once for
+// each kind of session, and a session costs one lock and one write. last says
+// that nothing more follows in this pass.
+func (w *writer) run(batch []Cast, last bool) {
 	if batch[0].To == nil {
 		w.one(batch, batch[0].Solo)
+		w.forgetJoined()
 		return
 	}
 	excepts := false
 	for i := range batch {
 		excepts = excepts || batch[i].Except != nil
 	}
-	for i, r := range batch[0].To {
+	to := batch[0].To
+	long := last && len(to) > yieldEvery
+	for i, r := range to {
 		if excepts && excepted(batch, r.Session) {
 			w.some(batch, r)
 		} else {
 			w.one(batch, r)
 		}
-		r.Session.passGen = w.gen
-		if i%yieldEvery == yieldEvery-1 {
-			w.yield()
+		if long {
+			r.Session.passGen, r.Session.passFirst = w.gen, markServed
+			if i%yieldEvery == yieldEvery-1 {
+				w.yield(to[i+1:])
+			}
 		}
 	}
+	w.forgetJoined()
+}
+
+// forgetJoined makes the joins of a run invalid and lets their messages go.
+func (w *writer) forgetJoined() {
 	for f := range w.joined {
 		for k := range w.joined[f] {
 			j := &w.joined[f][k]
-			j.buf = nil
+			if !j.valid {
+				continue
+			}
+			j.valid, j.buf = false, nil
 			clear(j.parts)
 			if cap(j.mine) > keepScratch {
-				*j = joined{}
+				j.mine = nil
 			}
 		}
 	}
@@ -135,7 +198,7 @@ func (w *writer) one(batch []Cast, r Recipient) {
 	s := r.Session
 	s.mu.Lock()
 	if s.canWrite() {
-		j := w.join(batch, r.Form, s.wire)
+		j := w.join(batch, r.Form, s.conn.wire)
 		w.count(s.writeParts(j.buf, j.parts))
 	} else {
 		for i := range batch {
@@ -155,7 +218,7 @@ func (w *writer) some(batch []Cast, r Recipient) {
 		switch c := &batch[i]; {
 		case c.Except == s:
 		case direct:
-			w.addPart(c, r.Form, s.wire)
+			w.addPart(c, r.Form, s.conn.wire)
 		default:
 			w.enqueue(s, c, r.Form)
 		}
@@ -167,6 +230,9 @@ func (w *writer) some(batch []Cast, r Recipient) {
 }
 
 func (w *writer) join(batch []Cast, f Form, k wire) *joined {
+	if f >= FormCount {
+		f = 0 // as Message.row has it
+	}
 	j := &w.joined[f][k]
 	if j.valid {
 		return j
@@ -188,9 +254,11 @@ func (w *writer) join(batch []Cast, f Form, k wire) *joined {
 	return j
 }
 
-func partOf(c *Cast, f Form, end int) part {
-	return part{item: item{msg: c.Message, form: f, volatile: c.Volatile, key: c.Key, free: c.Replay}, end: end}
+func itemOf(c *Cast, f Form) item {
+	return item{msg: c.Message, form: f, volatile: c.Volatile, key: c.Key, free: c.Replay}
 }
+
+func partOf(c *Cast, f Form, end int) part { return part{item: itemOf(c, f), end: end} }
 
 func (w *writer) addPart(c *Cast, f Form, k wire) {
 	w.scratch = append(w.scratch, c.Message.bytes(f, k, w.shard.engine.deflateAbove)...)
@@ -198,96 +266,12 @@ func (w *writer) addPart(c *Cast, f Form, k wire) {
 }
 
 func (w *writer) enqueue(s *Session, c *Cast, f Form) {
-	if !s.enqueue(item{msg: c.Message, form: f, volatile: c.Volatile, key: c.Key, free: c.Replay}) {
-		w.dropped++
-		return
+	if s.enqueue(itemOf(c, f)) {
+		w.delivered++
 	}
-	w.delivered++
 }
 
 func (w *writer) count(n int) {
 	w.writes++
 	w.delivered += uint64(n)
-}
-
-// scatter writes casts for different sets: first every session's share is
-// noted, then each session gets its share in one write.
-func (w *writer) scatter(batch []Cast) {
-	w.links, w.dirty = w.links[:0], w.dirty[:0]
-	for i := range batch {
-		c := &batch[i]
-		if c.To == nil {
-			w.note(c.Solo, int32(i))
-			continue
-		}
-		for _, r := range c.To {
-			if r.Session != c.Except {
-				w.note(r, int32(i))
-			}
-		}
-	}
-	for i, s := range w.dirty {
-		w.share(batch, s)
-		w.dirty[i] = nil
-	}
-}
-
-func (w *writer) note(r Recipient, cast int32) {
-	s := r.Session
-	at := int32(len(w.links))
-	w.links = append(w.links, link{cast: cast, next: -1, form: r.Form})
-	if s.passGen != w.gen {
-		s.passGen, s.passFirst = w.gen, at
-		w.dirty = append(w.dirty, s)
-	} else {
-		w.links[s.passLast].next = at
-	}
-	s.passLast = at
-}
-
-// share writes what was noted for one session.
-func (w *writer) share(batch []Cast, s *Session) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	direct := s.canWrite()
-	w.scratch, w.parts = w.scratch[:0], w.parts[:0]
-	for at := s.passFirst; at >= 0; at = w.links[at].next {
-		c, f := &batch[w.links[at].cast], w.links[at].form
-		if !direct {
-			w.enqueue(s, c, f)
-			continue
-		}
-		w.addPart(c, f, s.wire)
-		if len(w.scratch) >= maxJoin {
-			w.count(s.writeParts(w.scratch, w.parts))
-			w.scratch, w.parts = w.scratch[:0], w.parts[:0]
-			direct = s.canWrite()
-		}
-	}
-	if len(w.parts) > 0 {
-		w.count(s.writeParts(w.scratch, w.parts))
-	}
-}
-
-// maxJoin bounds the copying for one write of a session's own share.
-const maxJoin = 64 << 10
-
-// yield lets operations for single sessions through in the middle of a run.
-func (w *writer) yield() {
-	w.solos = w.shard.takeSolos(func(s *Session) bool { return s.passGen == w.gen }, w.solos[:0])
-	for i := range w.solos {
-		c := &w.solos[i]
-		s := c.Solo.Session
-		s.mu.Lock()
-		if s.canWrite() {
-			w.scratch, w.parts = w.scratch[:0], w.parts[:0]
-			w.addPart(c, c.Solo.Form, s.wire)
-			w.count(s.writeParts(w.scratch, w.parts))
-		} else {
-			w.enqueue(s, c, c.Solo.Form)
-		}
-		s.mu.Unlock()
-	}
-	w.shard.flushed.Add(uint64(len(w.solos)))
-	clear(w.solos)
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -12,71 +11,93 @@ import (
 	"github.com/siod-io/siod/internal/wsframe"
 )
 
-// wsConn is one WebSocket connection. Its reader goroutine calls read and feed
-// without a lock; everything else is called with the session's mutex held,
-// which also guards the life of the descriptor: fd is set to -1 before the
-// connection is closed, so a raw write never meets a descriptor that belongs
-// to somebody else by now.
+// wsConn is one WebSocket connection: of a session, or of one that probes to
+// become a session's. Its reader goroutine alone calls read and done. All else
+// is used with the session's mutex held, which so guards the life of the
+// descriptor, too: fd becomes -1 before the connection is closed, and a raw
+// write never meets a descriptor that belongs to somebody else by now.
 type wsConn struct {
-	nc      net.Conn
-	raw     syscall.RawConn // nil if nc is not plain TCP
-	fd      int             // -1: write through nc
-	deflate bool
-	frames  wsframe.Reader
-	pong    []byte // payload of the latest ping that is not answered yet
+	nc     net.Conn
+	frames wsframe.Reader
 
-	closeSent atomic.Bool // our close frame is out: what comes is discarded
+	// Of the reader's goroutine.
+	raw      syscall.RawConn       // nil: read through nc
+	readable func(fd uintptr) bool // readRaw; a method value is an allocation
+	in       *buffer               // what was read last
+	readErr  error
+	pace     pace
+	excess   int32 // bytes discarded after our close frame
+	deadline bool  // a read deadline is set
 
-	// Set by readReady on the reader's goroutine.
-	readReady func(fd uintptr) bool
-	in        *buffer
-	readErr   error
-	early     []byte // bytes that came with the handshake request
-	deadline  bool   // a read deadline is set
-	pace      pace
+	// Of the session's mutex.
+	out       []byte // the rest of a frame: goes before all else
+	pong      []byte // payload of the latest ping of RFC 6455
+	fd        int    // -1: write through nc
+	closeCode uint16 // 0: no status in the close frame, as Engine.IO servers do
+	wire      wire
+	state     connState
+	owed      owed
+	draining  bool // a drain goroutine is writing
+
+	// shut is state >= connShut, for the reader: what comes is discarded.
+	shut atomic.Bool
 }
 
-// buffer is a pooled byte slice. Idle connections hold none.
-type buffer struct{ b []byte }
+type connState uint8
 
-// readSize is the size of a read buffer: several small events, one page.
-const readSize = 4096
+const (
+	connOpen    connState = iota
+	connClosing           // a close frame goes out after what waits
+	connShut              // it is out; the client's is awaited
+	connCut               // the connection is closed
+)
 
-var buffers = sync.Pool{New: func() any { return &buffer{b: make([]byte, readSize)} }}
+// owed are control frames that could not be written at once. Of each kind one
+// is enough, so however many a client asks for, no memory is needed.
+type owed uint8
 
-func getBuffer() *buffer { return buffers.Get().(*buffer) }
+const (
+	owePong  owed = 1 << iota // of RFC 6455
+	oweProbe                  // "3probe" of Engine.IO
+)
 
-func putBuffer(b *buffer) {
-	if cap(b.b) > 256<<10 {
-		return // one large message must not stay in the pool
+// Frames of Engine.IO packets without content of their own.
+var (
+	pingFrame      = wsframe.AppendText(nil, []byte("2"))
+	pongFrame      = wsframe.AppendText(nil, []byte("3"))
+	probePongFrame = wsframe.AppendText(nil, []byte("3probe"))
+)
+
+func newWSConn(nc net.Conn, w wire, maxMessage int) *wsConn {
+	c := &wsConn{nc: nc, fd: -1, wire: w}
+	c.frames.Init(wsframe.Config{MaxMessage: int64(maxMessage), Deflate: w.isDeflate(), Server: true})
+	if !rawIO {
+		return c
 	}
-	b.b = b.b[:0]
-	buffers.Put(b)
-}
-
-func newWSConn(nc net.Conn, early []byte, cfg wsframe.Config) *wsConn {
-	c := &wsConn{nc: nc, fd: -1, deflate: cfg.Deflate, early: early}
-	c.frames.Init(cfg)
-	if tcp, ok := nc.(*net.TCPConn); ok && rawWrites {
-		if rc, err := tcp.SyscallConn(); err == nil {
-			c.raw = rc
-			_ = rc.Control(func(fd uintptr) { c.fd = int(fd) })
-			c.readReady = c.readRaw
-		}
+	// Only connections that are known to add nothing of their own to the
+	// bytes: not TLS, nor whatever else a listener may have wrapped.
+	var sc syscall.Conn
+	switch nc := nc.(type) {
+	case *net.TCPConn:
+		sc = nc
+	case *net.UnixConn:
+		sc = nc
+	default:
+		return c
+	}
+	if rc, err := sc.SyscallConn(); err == nil {
+		c.raw = rc
+		_ = rc.Control(func(fd uintptr) { c.fd = int(fd) })
+		c.readable = c.readRaw
 	}
 	return c
 }
 
 // read waits for bytes and returns them; they are valid until done is called.
-// While it waits on a plain TCP connection no buffer is held.
+// While it waits on a raw connection no buffer is held.
 func (c *wsConn) read() ([]byte, error) {
-	if len(c.early) > 0 {
-		b := c.early
-		c.early = nil
-		return b, nil
-	}
 	if c.raw != nil {
-		if err := c.raw.Read(c.readReady); err != nil {
+		if err := c.raw.Read(c.readable); err != nil {
 			return nil, err
 		}
 		if c.in == nil {
@@ -88,6 +109,9 @@ func (c *wsConn) read() ([]byte, error) {
 	n, err := c.nc.Read(in.b[:cap(in.b)])
 	if n == 0 {
 		putBuffer(in)
+		if err == nil {
+			err = io.ErrNoProgress
+		}
 		return nil, err
 	}
 	in.b = in.b[:n]
@@ -107,7 +131,7 @@ func (c *wsConn) readRaw(fd uintptr) bool {
 		return true
 	}
 	putBuffer(in)
-	if errors.Is(err, syscall.EAGAIN) {
+	if n < 0 {
 		if c.pace.handOver() {
 			c.readErr = errHandOver
 			return true
@@ -129,62 +153,64 @@ func (c *wsConn) done() {
 	}
 }
 
-// expect arms a read deadline while a message is incomplete and disarms it
-// between messages, where the heartbeat watches.
-func (c *wsConn) expect(partial bool, timeout time.Duration) {
-	switch {
-	case partial:
-		_ = c.nc.SetReadDeadline(time.Now().Add(timeout))
-		c.deadline = true
-	case c.deadline:
-		_ = c.nc.SetReadDeadline(time.Time{})
-		c.deadline = false
-	}
+// ready reports whether bytes may go straight to the descriptor.
+func (c *wsConn) ready() bool {
+	return c.fd >= 0 && c.state == connOpen && !c.draining && len(c.out) == 0
 }
 
-// write makes one non-blocking write(2) and returns how much was taken. A full
-// connection is n < len(b) without an error.
-func (c *wsConn) write(b []byte) (int, error) {
-	if c.fd < 0 {
-		return 0, net.ErrClosed
+// write makes one non-blocking write(2) and returns how much was taken.
+func (c *wsConn) write(b []byte) (int, error) { return writeFD(c.fd, b) }
+
+// appendOwed appends the control frames that are owed.
+func (c *wsConn) appendOwed(dst []byte) []byte {
+	if c.owed&owePong != 0 {
+		dst = wsframe.AppendPong(dst, c.pong)
 	}
-	return writeFD(c.fd, b)
+	if c.owed&oweProbe != 0 {
+		dst = append(dst, probePongFrame...)
+	}
+	c.owed = 0
+	return dst
 }
 
-// writeControl writes a small frame on a connection that nothing else was
-// written to yet, or whose end has come, without waiting for it.
-func (c *wsConn) writeControl(frame []byte) {
-	if c.fd >= 0 {
-		_, _ = writeFD(c.fd, frame)
+// cut ends the connection at once. It does not wait, not even for the farewell
+// of TLS.
+func (c *wsConn) cut() {
+	if c.state == connCut {
 		return
 	}
-	_ = c.nc.SetWriteDeadline(time.Now().Add(time.Second))
-	_, _ = c.nc.Write(frame)
-}
-
-// shut sends a close frame without a status and gives the client a time to
-// answer; the reader then closes the connection.
-func (c *wsConn) shut(wait time.Duration) {
-	c.shutCode(0, "", wait)
-}
-
-func (c *wsConn) shutCode(code uint16, reason string, wait time.Duration) {
-	c.writeControl(wsframe.AppendClose(nil, code, reason))
-	c.finish(wait)
-}
-
-// finish waits for the client's end of a close handshake (RFC 6455, 5.5.1) for
-// a bounded time, in the reader.
-func (c *wsConn) finish(wait time.Duration) {
-	c.closeSent.Store(true)
-	if wait == 0 {
-		wait = time.Second
+	c.gone()
+	under := c.nc
+	for {
+		t, ok := under.(interface{ NetConn() net.Conn })
+		if !ok {
+			break
+		}
+		under = t.NetConn()
 	}
+	_ = under.Close()
+}
+
+// gone notes that nothing more may be written.
+func (c *wsConn) gone() {
+	c.state, c.fd = connCut, -1
+	c.shut.Store(true)
+	c.out, c.pong, c.owed = nil, nil, 0
+}
+
+// finish waits for the client's half of the close handshake (RFC 6455, 5.5.1)
+// for a bounded time, in the reader.
+func (c *wsConn) finish(wait time.Duration) {
+	c.state = connShut
+	c.shut.Store(true)
 	_ = c.nc.SetReadDeadline(time.Now().Add(wait))
 }
 
-// cut ends the connection at once.
-func (c *wsConn) cut() {
-	c.fd = -1
-	_ = c.nc.Close()
+// endOf tells a connection's ordinary end from a failure.
+func endOf(err error) event {
+	if errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) || errors.Is(err, io.ErrClosedPipe) ||
+		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
+		return evEnd
+	}
+	return evFail
 }

@@ -1,0 +1,160 @@
+package transport
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/siod-io/siod/protocol/engineio"
+)
+
+// servePost takes a client's packets.
+func (e *Engine) servePost(w http.ResponseWriter, r *http.Request, s *Session, q *query) {
+	if enc := r.Header.Get("Content-Encoding"); enc != "" && !strings.EqualFold(enc, "identity") {
+		e.refuse(w, r, &RequestError{Code: CodeBadRequest, Status: http.StatusUnsupportedMediaType, Context: "Content-Encoding " + clip(enc)})
+		return
+	}
+	if r.ContentLength > int64(e.cfg.MaxPayload) {
+		e.tooLarge(w, r)
+		return
+	}
+	switch act, again := s.beginPost(q.stamp); {
+	case again:
+		e.accepted(w, r)
+		return
+	case act&actReject != 0:
+		e.refuse(w, r, &RequestError{Code: CodeBadRequest, Context: "overlapping POST, or the session left polling"})
+		return
+	}
+	err := e.receivePost(w, r, s, q)
+	// Before the answer, upon which the client may send the next one.
+	s.step(evPostEnd)
+	switch {
+	case err == nil:
+		e.accepted(w, r)
+	case errors.Is(err, errTooLarge):
+		e.tooLarge(w, r)
+	default:
+		s.step(evFail)
+		e.refuse(w, r, &RequestError{Code: CodeBadRequest, Context: err.Error()})
+	}
+}
+
+// beginPost tells the life cycle of a POST, unless it is one that was taken
+// already.
+func (s *Session) beginPost(stamp uint64) (act actions, again bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.poll != nil && s.life.phase != phaseClosed && !s.life.websocket && s.poll.retry.post(stamp) {
+		return 0, true
+	}
+	return s.stepLocked(evPost, ""), false
+}
+
+// receivePost reads and dispatches the packets. A body that cannot be decoded
+// is no error here: the answer is "ok" all the same, and the session's end
+// tells the client.
+func (e *Engine) receivePost(w http.ResponseWriter, r *http.Request, s *Session, q *query) error {
+	binary := strings.HasPrefix(r.Header.Get("Content-Type"), typeBinary)
+	if binary && s.rev == engineio.V4 {
+		return errBinaryBody
+	}
+	buf := getBuffer()
+	defer putBuffer(buf)
+	if err := e.readBody(w, r, buf); err != nil {
+		return err
+	}
+	e.stats.bytesReceived.Add(uint64(len(buf.b)))
+	if err := s.receivePayload(buf.b, binary, q); err != nil {
+		s.step(evParseError)
+	}
+	return nil
+}
+
+func (s *Session) receivePayload(body []byte, binary bool, q *query) error {
+	if q.jsonp != "" {
+		d, err := engineio.FormData(body)
+		if err != nil {
+			return err
+		}
+		body = engineio.DecodeJSONPBody(d)
+	}
+	var err error
+	switch {
+	case s.rev == engineio.V4:
+		err = engineio.DecodePayload4(body, s.receivePolled)
+	case binary:
+		err = engineio.DecodePayload3Binary(body, s.receivePolled)
+	default:
+		err = s.payload3.DecodeText(body, s.receivePolled)
+	}
+	if errors.Is(err, errSessionOver) {
+		return nil
+	}
+	return err
+}
+
+// receivePolled takes one packet of a POST.
+func (s *Session) receivePolled(p engineio.Packet) error {
+	s.engine.stats.received.Add(1)
+	s.mu.Lock()
+	message, over := s.receive(p), s.life.phase != phaseOpen
+	s.mu.Unlock()
+	if message {
+		s.deliver(p)
+	}
+	if over {
+		return errSessionOver
+	}
+	return nil
+}
+
+var (
+	errSessionOver = errors.New("transport: the session is over")
+	errTooLarge    = errors.New("transport: body larger than MaxPayload")
+	errBinaryBody  = errors.New("transport: binary body in revision 4")
+)
+
+// readBody reads a POST's body into buf, which grows with the bytes received
+// and never with the length announced.
+func (e *Engine) readBody(w http.ResponseWriter, r *http.Request, buf *buffer) error {
+	rc := http.NewResponseController(w)
+	// However long the handler takes then, the connection is to be kept.
+	defer func() { _ = rc.SetReadDeadline(time.Time{}) }()
+	buf.b = buf.b[:0]
+	for {
+		if len(buf.b) == cap(buf.b) {
+			buf.b = append(buf.b, 0)[:len(buf.b)]
+		}
+		_ = rc.SetReadDeadline(time.Now().Add(e.cfg.ReadTimeout))
+		n, err := r.Body.Read(buf.b[len(buf.b):cap(buf.b)])
+		buf.b = buf.b[:len(buf.b)+n]
+		if len(buf.b) > e.cfg.MaxPayload {
+			return errTooLarge
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// accepted is the answer to a POST.
+func (e *Engine) accepted(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Content-Type", "text/html")
+	e.responseHeaders(h, r)
+	_ = e.write(w, http.StatusOK, okBody)
+}
+
+var okBody = []byte("ok")
+
+func (e *Engine) tooLarge(w http.ResponseWriter, r *http.Request) {
+	// The rest of the body is not worth reading.
+	w.Header().Set("Connection", "close")
+	e.refuse(w, r, &RequestError{Code: CodeBadRequest, Status: http.StatusRequestEntityTooLarge, Context: "body above MaxPayload"})
+}

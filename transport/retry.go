@@ -1,0 +1,85 @@
+package transport
+
+import "hash/maphash"
+
+// retry recognises a request that a balancer or a browser sends again because
+// the connection broke before it saw the answer: it bears the same "t", the
+// time stamp by which clients make every URL unique, as the last request of
+// its direction (V18). Without it such a POST would be dispatched twice and
+// the packets of such a poll lost.
+type retry struct {
+	lastGet, lastPost uint64  // hashes of the stamps; 0: none was sent
+	sent              *buffer // the last poll's answer, until the next poll comes
+	contentType       string
+}
+
+var stampSeed = maphash.MakeSeed()
+
+// stamp hashes the query parameter "t". A stamp of digits alone counts as none:
+// some clients send the time in milliseconds, which two requests can share. The
+// official ones add a counter, letters or a fraction.
+func stamp(t string) uint64 {
+	for i := range len(t) {
+		if t[i] < '0' || t[i] > '9' {
+			return maphash.String(stampSeed, t) | 1
+		}
+	}
+	return 0
+}
+
+type retryKind uint8
+
+const (
+	retryNone    retryKind = iota // an ordinary request
+	retryResend                   // answer with sent
+	retryReplace                  // take the pending poll's place
+)
+
+// get notes a poll and tells what it is. pending says that one is waiting.
+func (r *retry) get(stamp uint64, pending bool) retryKind {
+	again := stamp != 0 && stamp == r.lastGet
+	switch {
+	case again && pending:
+		return retryReplace
+	case again && r.sent != nil:
+		return retryResend
+	}
+	r.lastGet = stamp
+	r.release()
+	return retryNone
+}
+
+// post notes a POST and reports whether it is a retry.
+func (r *retry) post(stamp uint64) bool {
+	again := stamp != 0 && stamp == r.lastPost
+	r.lastPost = stamp
+	return again
+}
+
+// keep takes the buffer of a poll's answer over, for the case that it is asked
+// for again, unless the next poll has come already.
+func (r *retry) keep(stamp uint64, b *buffer, contentType string) {
+	if stamp == 0 || stamp != r.lastGet {
+		putBuffer(b)
+		return
+	}
+	r.release()
+	r.sent, r.contentType = b, contentType
+}
+
+// release lets the kept answer go: the client has it.
+func (r *retry) release() {
+	if r.sent != nil {
+		putBuffer(r.sent)
+		r.sent = nil
+	}
+}
+
+// replace makes the pending poll give way to a retry of it.
+func (p *poll) replace() {
+	close(p.wake)
+	p.wake = make(chan struct{}, 1)
+	if p.end != pollWait {
+		p.wake <- struct{}{}
+	}
+}
