@@ -16,15 +16,18 @@ import (
 type lifecycle struct {
 	timing *timing
 	seen   time.Duration // when something last arrived
-	due    time.Duration // when evTimer is wanted; 0 = no timer
-	reason Reason        // of the end, once there is one
+	// switched is when an upgrade ended, 0 if none did.
+	switched time.Duration
+	due      time.Duration // when evTimer is wanted; 0 = no timer
+	reason   Reason        // of the end, once there is one
 
 	rev       engineio.Revision
 	phase     phase
 	probe     probe
 	websocket bool // the current transport
 	get, post bool // a request of that method is pending
-	lateGet   bool // the pending poll came when an upgrade was about to end
+	lateGet   bool // the pending poll came during an upgrade, or just after it
+	byClient  bool // phaseClosing: the client closed, a poll of its may be on its way
 	awaitPong bool // revision 4: a ping is out
 	traffic   bool // something arrived while awaitPong
 	extended  bool // traffic extended this pong's deadline once already
@@ -140,7 +143,10 @@ func (l *lifecycle) step(ev event, now time.Duration, why Reason) actions {
 	case evGetEnd:
 		l.get, l.lateGet = false, false
 	case evNoop:
-		if l.lateGet && l.probe == probeConfirmed {
+		switch {
+		case l.lateGet && l.websocket:
+			return actAnswerReject
+		case l.lateGet && l.probe == probeConfirmed:
 			return actAnswerNoop
 		}
 	case evGetAbort:
@@ -164,6 +170,9 @@ func (l *lifecycle) step(ev event, now time.Duration, why Reason) actions {
 	case evTimer, evTimerBusy:
 		return l.onTimer(ev, now)
 	case evPacketClose:
+		if !l.get && !l.websocket {
+			return l.overtaken(now, why)
+		}
 		// The pending poll is released by a noop: the client closed, it does
 		// not need to be told.
 		act := l.end(ReasonTransportClose, why)
@@ -187,6 +196,13 @@ func (l *lifecycle) step(ev event, now time.Duration, why Reason) actions {
 
 func (l *lifecycle) onGet(now time.Duration) actions {
 	switch {
+	case l.get && l.websocket:
+		return actReject
+	case l.websocket && l.switched != 0 && now-l.switched < noopDelay:
+		// Sent before the "5", on another connection that was slower: answered
+		// like one that was pending at the switch.
+		l.get, l.lateGet = true, true
+		return actHoldGet | actNoopSoon
 	case l.websocket:
 		return actReject
 	case l.get: // two polls at once: the answers' order would be lost
@@ -194,11 +210,11 @@ func (l *lifecycle) onGet(now time.Duration) actions {
 	}
 	l.get = true
 	l.seen = now
+	// During an upgrade the client is about to switch and waits for its last
+	// poll to end; or it has switched, and this request overtook its "5" on the
+	// other connection. A moment tells the two apart.
+	l.lateGet = l.probe != probeNone
 	if l.probe == probeConfirmed {
-		// The client is about to switch and waits for its last poll to end; or
-		// it has switched, and this request overtook the "5". Wait a moment to
-		// tell the two apart.
-		l.lateGet = true
 		return actHoldGet | actNoopSoon
 	}
 	return actHoldGet
@@ -276,7 +292,10 @@ func (l *lifecycle) onProbe(ev event, now time.Duration) actions {
 		}
 		l.probe = probeConfirmed
 		l.arrived(now)
-		if l.get {
+		switch {
+		case l.lateGet:
+			return actProbePong | actNoopSoon
+		case l.get:
 			return actProbePong | actAnswerNoop
 		}
 		return actProbePong
@@ -284,11 +303,11 @@ func (l *lifecycle) onProbe(ev event, now time.Duration) actions {
 		if l.probe != probeConfirmed {
 			return l.dropProbe()
 		}
-		l.probe, l.websocket = probeNone, true
+		l.probe, l.websocket, l.switched = probeNone, true, now
 		l.arrived(now)
 		switch {
 		case l.lateGet:
-			return actSwitch | actAnswerReject
+			return actSwitch | actNoopSoon
 		case l.get:
 			return actSwitch | actAnswerNoop
 		}
@@ -305,6 +324,20 @@ func (l *lifecycle) dropProbe() actions {
 	}
 	l.probe = probeNone
 	return actDropProbe
+}
+
+// overtakenWait is how long a session that its client closed waits for a poll
+// that was sent before the close, on another connection, and arrives after it.
+const overtakenWait = 50 * time.Millisecond
+
+// overtaken ends a polling session that its client closed while no poll is
+// pending.
+func (l *lifecycle) overtaken(now time.Duration, why Reason) actions {
+	if why == "" {
+		why = ReasonTransportClose
+	}
+	l.phase, l.reason, l.byClient, l.due = phaseClosing, why, true, now+overtakenWait
+	return actNotify | l.dropProbe()
 }
 
 // end is the abrupt end: the transport is gone or not to be trusted.
@@ -352,6 +385,9 @@ func (l *lifecycle) stepClosing(ev event, now time.Duration) actions {
 			return actReject
 		}
 		l.get, l.phase, l.due = true, phaseClosed, 0
+		if l.byClient {
+			return actAnswerNoop | actRemove
+		}
 		return actAnswerClose | actRemove
 	case evPost:
 		if l.websocket {
