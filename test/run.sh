@@ -7,7 +7,8 @@
 # lint   format, vet, staticcheck, shell syntax, import rules
 # check  lint, unit tests with the race detector, allocation budgets without it
 # tiers  every folder of test/ that holds Go tests, each as a stage of its own
-# fuzz   every fuzz target of the module, FUZZTIME each (10s unless set)
+# fuzz   every fuzz target of the module, FUZZTIME each (10s unless set); a
+#        crasher is written to the package's testdata/fuzz, to be committed
 #
 # What is missing on the machine is installed first, and said (test/setup.sh).
 # Nothing is skipped: a tier that cannot run fails. The run stops at the first failed stage; KEEP_GOING=1 goes on.
@@ -111,6 +112,23 @@ fuzz_targets() { # prints "package target" lines
 	go test -list '^Fuzz' ./... | awk '/^Fuzz/ {t[++n]=$1} /^ok/ {for (i=1; i<=n; i++) print $2, t[i]; n=0}'
 }
 
+# As many targets at a time as there are processors, one worker each.
+fuzz_all() {
+	local list
+	mkdir -p artifacts/fuzz
+	list=$(fuzz_targets)
+	[[ -n $list ]] || { echo "no fuzz target was found"; return 1; }
+	export FUZZTIME
+	xargs -P "$(nproc)" -L 1 bash -c '
+		log=artifacts/fuzz/$(basename "$1")-$2.log
+		if go test -run "^$" -fuzz "^$2\$" -fuzztime "$FUZZTIME" -fuzzminimizetime 20x -parallel 1 "$1" >"$log" 2>&1; then
+			echo "$1 $2: $(grep -o "execs: [0-9]*" "$log" | tail -1)"
+		else
+			cat "$log"
+			exit 1
+		fi' fuzz <<<"$list"
+}
+
 run_lint() {
 	stage tools install_tools
 	stage format format
@@ -138,12 +156,7 @@ run_tiers() {
 }
 
 run_fuzz() {
-	local list pkg target
-	list=$(fuzz_targets) || { stage fuzz-list false; return; }
-	while read -r pkg target; do
-		[[ -n $pkg ]] || continue
-		stage "fuzz $target" go test -run '^$' -fuzz "^$target\$" -fuzztime "$FUZZTIME" "$pkg"
-	done <<<"$list"
+	stage fuzz fuzz_all
 }
 
 (($#)) || set -- check tiers fuzz
