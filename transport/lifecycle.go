@@ -16,17 +16,15 @@ import (
 type lifecycle struct {
 	timing *timing
 	seen   time.Duration // when something last arrived
-	// switched is when an upgrade ended, 0 if none did.
-	switched time.Duration
-	due      time.Duration // when evTimer is wanted; 0 = no timer
-	reason   Reason        // of the end, once there is one
+	due    time.Duration // when evTimer is wanted; 0 = no timer
+	reason Reason        // of the end, once there is one
 
 	rev       engineio.Revision
 	phase     phase
 	probe     probe
 	websocket bool // the current transport
 	get, post bool // a request of that method is pending
-	lateGet   bool // the pending poll came during an upgrade, or just after it
+	lateGet   bool // the pending poll came during an upgrade
 	byClient  bool // phaseClosing: the client closed, a poll of its may be on its way
 	awaitPong bool // revision 4: a ping is out
 	traffic   bool // something arrived while awaitPong
@@ -143,10 +141,7 @@ func (l *lifecycle) step(ev event, now time.Duration, why Reason) actions {
 	case evGetEnd:
 		l.get, l.lateGet = false, false
 	case evNoop:
-		switch {
-		case l.lateGet && l.websocket:
-			return actAnswerReject
-		case l.lateGet && l.probe == probeConfirmed:
+		if l.lateGet && l.probe == probeConfirmed {
 			return actAnswerNoop
 		}
 	case evGetAbort:
@@ -196,13 +191,6 @@ func (l *lifecycle) step(ev event, now time.Duration, why Reason) actions {
 
 func (l *lifecycle) onGet(now time.Duration) actions {
 	switch {
-	case l.get && l.websocket:
-		return actReject
-	case l.websocket && l.switched != 0 && now-l.switched < noopDelay:
-		// Sent before the "5", on another connection that was slower: answered
-		// like one that was pending at the switch.
-		l.get, l.lateGet = true, true
-		return actHoldGet | actNoopSoon
 	case l.websocket:
 		return actReject
 	case l.get: // two polls at once: the answers' order would be lost
@@ -303,11 +291,11 @@ func (l *lifecycle) onProbe(ev event, now time.Duration) actions {
 		if l.probe != probeConfirmed {
 			return l.dropProbe()
 		}
-		l.probe, l.websocket, l.switched = probeNone, true, now
+		l.probe, l.websocket = probeNone, true
 		l.arrived(now)
 		switch {
 		case l.lateGet:
-			return actSwitch | actNoopSoon
+			return actSwitch | actAnswerReject
 		case l.get:
 			return actSwitch | actAnswerNoop
 		}
