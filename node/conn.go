@@ -220,6 +220,19 @@ func (c *conn) socket(name string) *Socket {
 	return nil
 }
 
+// sockets lists the connection's sockets.
+func (c *conn) sockets() []*Socket {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	all := make([]*Socket, 0, len(c.slots))
+	for i := range c.slots {
+		if s := c.slots[i].socket; s != nil {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
 // remove forgets a socket that ended.
 func (c *conn) remove(s *Socket) {
 	c.mu.Lock()

@@ -21,7 +21,7 @@ type Socket struct {
 	conn    *conn
 	id      string
 	auth    []byte // the CONNECT payload, raw JSON; nil is an empty object
-	query   string        // that an old client added to the namespace
+	query   string // that an old client added to the namespace
 	user    atomic.Pointer[string]
 	form    transport.Form
 	mailbox mailbox
@@ -327,14 +327,25 @@ func (s *Socket) User() string {
 func userRoom(id string) string { return "user:" + id }
 
 // Disconnect ends the socket: the client is told, and does not come back by
-// itself. With closeConnection all namespaces of the connection end.
+// itself. With closeConnection all sockets of the connection end so, and then
+// the connection.
 func (s *Socket) Disconnect(closeConnection bool) {
-	if !s.end(transport.ReasonServerNamespace) && !closeConnection {
+	if !closeConnection {
+		s.expel()
+		return
+	}
+	for _, other := range s.conn.sockets() {
+		other.expel()
+	}
+	s.expel()
+	s.conn.session.Close(transport.ReasonForcedClose)
+}
+
+// expel ends a socket and tells its client.
+func (s *Socket) expel() {
+	if !s.end(transport.ReasonServerNamespace) {
 		return
 	}
 	_ = s.conn.session.SendFrames(parser(protocol.Frames{Text: protocol.AppendDisconnect(nil, s.ns.name)}, s.form&formMsgpack))
 	s.conn.remove(s)
-	if closeConnection {
-		s.conn.session.Close(transport.ReasonForcedClose)
-	}
 }

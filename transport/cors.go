@@ -86,6 +86,11 @@ func (c *CORS) allowedCross(origin string, r *http.Request) bool {
 }
 
 func (c *CORS) sameOrigin(origin string, r *http.Request) bool {
+	if !strings.Contains(origin, "://") {
+		// Clients of the 1.0 to 1.3 lines in Node name themselves by host and
+		// port, without a scheme; no browser does.
+		return strings.EqualFold(origin, r.Host)
+	}
 	u, err := url.Parse(origin)
 	if err != nil {
 		return false
