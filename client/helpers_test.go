@@ -43,6 +43,9 @@ func startServer(t testing.TB, cfg node.Config, set func(*node.Server)) (srv *no
 		t.Fatal(err)
 	}
 	cfg.Backplane, cfg.Membership = bp, self
+	// A client that was cut off may leave a session that nobody polls any more;
+	// the server must not wait long for it when the test ends.
+	cfg.Transport.PollTimeout = 100 * time.Millisecond
 	if srv, err = node.New(cfg); err != nil {
 		t.Fatal(err)
 	}

@@ -25,9 +25,9 @@ import (
 type webSocket struct {
 	conn net.Conn
 	in   *bufio.Reader
-	max  int       // largest message
-	due  time.Time // read deadline that is set
-	stop func() bool
+	max  int                    // largest message
+	due  time.Time              // read deadline that is set
+	stop func() bool            // forgets the session's context
 	head [ws.MaxHeaderSize]byte // of the frame that is read
 
 	mu  sync.Mutex // held while a frame is written
@@ -54,9 +54,8 @@ func dialWebSocket(ctx context.Context, s *session, sid string) (*webSocket, err
 	if in == nil {
 		in = bufio.NewReaderSize(conn, 2048)
 	}
-	w := &webSocket{conn: conn, in: in, max: c.cfg.MaxMessage}
-	w.stop = context.AfterFunc(s.ctx, w.close)
-	return w, nil
+	stop := context.AfterFunc(s.ctx, func() { _ = conn.Close() })
+	return &webSocket{conn: conn, in: in, max: c.cfg.MaxMessage, stop: stop}, nil
 }
 
 // handshakeHeader returns the configured header with the cookies.
