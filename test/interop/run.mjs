@@ -115,6 +115,7 @@ async function runColumn(column) {
   } catch (error) {
     console.log(`FAIL ${column.id}: ${error.stack}`); // its cells stay missing, which fails the run
   } finally {
+    column.installed = worker.version;
     await worker.stop();
   }
 }
@@ -166,8 +167,8 @@ function report() {
       seconds: Number(seconds()),
       cells: { planned: planned.length, run: cells.size, failed: failed.length, skipped: skipped.length },
       defects: { planted: defects.length, noticed: defects.length - missed.length },
-      columns: all.map(({ id, name, kind, version, mode, rows }) => ({
-        id, client: name, kind, version, mode,
+      columns: all.map(({ id, name, kind, installed, mode, rows }) => ({
+        id, client: name, kind, version: installed, mode,
         rows: Object.fromEntries(rows.map((row) => [row, cells.get(`${id}/${row}`) || { missing: true }])),
         defects: defects.filter((d) => d.column === id),
       })),

@@ -53,7 +53,7 @@ async function listening(row) {
   let arrived = () => {};
   peer.socket.on("news", (n, data) => {
     if (n !== seen + 1) return row.fail(`news ${n} where ${seen + 1} was due`);
-    if (n % 5 === 0 && !(Buffer.isBuffer(data) && data.equals(Buffer.from([n, 0, 255])))) return row.fail(`news ${n} came with other bytes`);
+    if (n % 5 === 0 && !(Buffer.isBuffer(data) && data.equals(Buffer.from([n, 0, 255])))) return row.fail(`news ${n} came with other bytes: ${JSON.stringify(data)}`);
     seen = n;
     arrived();
   });

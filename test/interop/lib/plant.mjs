@@ -1,7 +1,7 @@
 // A proxy that understands what passes and applies one planted defect to it.
 import http from "node:http";
 import net from "node:net";
-import { decodeMessage, decodePayload, encodeFrame, encodeMessage, encodePacket, encodePayload, Frames, Packets } from "./wire.mjs";
+import * as wire from "./wire.mjs";
 
 const NOOP = { type: "6", text: "" };
 
@@ -13,7 +13,7 @@ export class Plant {
     this.planted = 0;
     this.state = {};
     this.direct = 0; // sessions that began as a WebSocket
-    this.streams = new Map(); // session and direction → Packets
+    this.streams = new Map(); // session and direction → wire.Packets
     this.sockets = new Set();
     this.server = http.createServer((req, res) => this.poll(req, res).catch(() => res.destroy()));
     this.server.on("upgrade", (req, socket, head) => this.upgrade(req, socket, head));
@@ -53,12 +53,14 @@ export class Plant {
     if (packet.type !== "4") return defect.at === `${at} engine` ? replace([packet], (p) => p, defect.change(packet, this.state)) : [packet];
     if (defect.at !== at) return [packet];
     const name = `${key} ${at}`;
-    if (!this.streams.has(name)) this.streams.set(name, { packets: new Packets(), held: [] });
+    if (!this.streams.has(name)) this.streams.set(name, { packets: new wire.Packets(), held: [] });
     const stream = this.streams.get(name);
     stream.held.push(packet);
     const whole = stream.packets.push(packet);
     if (!whole) return [];
-    return replace(stream.held.splice(0), (p) => encodePacket(p, ascii), defect.change(whole, this.state));
+    const held = stream.held.splice(0);
+    const made = (p) => wire.encodePacket(p, ascii).map((part) => ({ ...part, inText: held[0].inText }));
+    return replace(held, made, defect.change(whole, this.state));
   }
 
   changeAll(key, at, eio, packets, ascii) {
@@ -68,7 +70,7 @@ export class Plant {
   target(req) {
     const url = new URL(req.url, this.to);
     if (this.defect.url && this.defect.url(url.searchParams, req)) this.planted++;
-    const headers = { ...req.headers, host: this.to.host };
+    const headers = { ...req.headers }; // Host too: the server compares it with Origin
     delete headers["accept-encoding"];
     delete headers["sec-websocket-extensions"];
     return { url, headers, eio: url.searchParams.get("EIO") === "4" ? 4 : 3, sid: url.searchParams.get("sid") };
@@ -79,9 +81,14 @@ export class Plant {
     const left = new Promise((resolve) => res.on("close", resolve));
     let body = await read(req);
     if (req.method === "POST") {
-      const packets = this.changeAll(sid, "client", eio, decodePayload(eio, body.toString("utf8")), false);
+      const type = req.headers["content-type"];
+      const inText = !isBinary(type);
+      const sent = payload(eio, type).decode(body);
+      const packets = this.changeAll(sid, "client", eio, sent.map((p) => ({ ...p, inText })), false);
       if (!packets.length) return res.writeHead(200, { "content-type": "text/html" }).end("ok"); // all of it held or lost
-      body = Buffer.from(encodePayload(eio, packets));
+      // Browsers of 1.x send an event's text in one form and its attachments in the other, and encode text twice in the first only.
+      if (packets.some((p) => p.text && p.inText)) headers["content-type"] = "text/plain;charset=UTF-8";
+      body = payload(eio, headers["content-type"]).encode(packets);
       headers["content-length"] = String(body.length);
       delete headers["transfer-encoding"];
     }
@@ -90,14 +97,15 @@ export class Plant {
       out.on("error", reject);
       out.end(body, () => left.then(() => out.destroy())); // a client that went away takes its poll along, but not before it was sent
     });
-    let text = await read(answer);
-    if (req.method === "GET" && answer.statusCode === 200 && /^text\/plain/.test(answer.headers["content-type"])) {
-      const packets = decodePayload(eio, text.toString("utf8"));
+    let content = await read(answer);
+    if (req.method === "GET" && answer.statusCode === 200) {
+      const format = payload(eio, answer.headers["content-type"]);
+      const packets = format.decode(content);
       const session = sid || JSON.parse(packets[0].text).sid;
       const changed = this.changeAll(session, "server", eio, packets, true);
-      text = Buffer.from(encodePayload(eio, changed.length ? changed : [NOOP]));
+      content = format.encode(changed.length ? changed : [NOOP]);
     }
-    res.writeHead(answer.statusCode, { ...answer.headers, "content-length": text.length }).end(text);
+    res.writeHead(answer.statusCode, { ...answer.headers, "content-length": content.length }).end(content);
   }
 
   upgrade(req, client, head) {
@@ -121,15 +129,15 @@ export class Plant {
     const lines = Object.entries(headers).map(([k, v]) => `${k}: ${v}`);
     server.write(`GET ${url.pathname}${url.search} HTTP/1.1\r\n${lines.join("\r\n")}\r\n\r\n`);
 
-    const fromClient = new Frames(), fromServer = new Frames();
+    const fromClient = new wire.Frames(), fromServer = new wire.Frames();
     const pass = (frames, at, to, masked) => (chunk) => {
       try {
         for (const message of frames.push(chunk)) {
           const out =
             message.opcode >= 8
               ? [message]
-              : this.change(key, at, eio, decodeMessage(eio, message), false).map((p) => encodeMessage(eio, p));
-          for (const m of out) to.write(encodeFrame(m, masked));
+              : this.change(key, at, eio, wire.decodeMessage(eio, message), false).map((p) => wire.encodeMessage(eio, p));
+          for (const m of out) to.write(wire.encodeFrame(m, masked));
         }
       } catch {
         client.destroy();
@@ -158,6 +166,14 @@ export class Plant {
     server.on("data", opening);
   }
 }
+
+/** payload gives the format of a polling body: text, or the binary form that revision 3 has for browsers. */
+function payload(eio, contentType) {
+  if (isBinary(contentType)) return { decode: wire.decodeBinaryPayload, encode: wire.encodeBinaryPayload };
+  return { decode: (body) => wire.decodePayload(eio, body.toString("utf8")), encode: (packets) => Buffer.from(wire.encodePayload(eio, packets)) };
+}
+
+const isBinary = (contentType = "") => contentType.startsWith("application/octet-stream");
 
 async function read(stream) {
   const chunks = [];

@@ -27,6 +27,28 @@ export function encodePayload(eio, packets) {
   return eio === 4 ? records.join("\x1e") : records.map((r) => `${r.length}:${r}`).join("");
 }
 
+/** decodeBinaryPayload splits a body of revision 3's binary form: kind, decimal digits of the length as byte values, 255, body. */
+export function decodeBinaryPayload(body) {
+  const packets = [];
+  for (let at = 0; at < body.length; ) {
+    const end = body.indexOf(255, at);
+    const length = Number([...body.subarray(at + 1, end)].join(""));
+    const data = body.subarray(end + 1, end + 1 + length);
+    packets.push(body[at] === 1 ? { type: String(data[0]), bytes: data.subarray(1) } : { type: String.fromCharCode(data[0]), text: data.toString("utf8", 1) });
+    at = end + 1 + length;
+  }
+  return packets;
+}
+
+export function encodeBinaryPayload(packets) {
+  return Buffer.concat(
+    packets.flatMap((p) => {
+      const data = p.bytes ? Buffer.concat([Buffer.from([Number(p.type)]), p.bytes]) : Buffer.from(p.type + p.text);
+      return [Buffer.from([p.bytes ? 1 : 0, ...[...String(data.length)].map(Number), 255]), data];
+    }),
+  );
+}
+
 export function decodeMessage(eio, { opcode, payload }) {
   if (opcode === 2) return eio === 4 ? { type: "4", bytes: payload } : { type: String(payload[0]), bytes: payload.subarray(1) };
   const text = payload.toString("utf8");

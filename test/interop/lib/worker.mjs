@@ -30,7 +30,8 @@ export class Worker {
     readline.createInterface({ input: this.child.stdio[3] }).on("line", (line) => this.hear(JSON.parse(line)));
     const ready = await this.answer(STARTUP_MS, "start of the client's process");
     if (ready.type !== "ready") throw new Error(`${this.column.id}: ${ready.error}\n${this.output.join("\n")}`);
-    if (ready.version !== this.column.version)
+    this.version = ready.version;
+    if (this.column.version && ready.version !== this.column.version)
       throw new Error(`${this.column.id}: the installed client is ${ready.version}, the matrix names ${this.column.version}`);
   }
 
