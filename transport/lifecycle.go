@@ -23,6 +23,7 @@ type lifecycle struct {
 	phase     phase
 	probe     probe
 	websocket bool // the current transport
+	queued    bool // messages wait; the session sets it before each step
 	get, post bool // a request of that method is pending
 	lateGet   bool // the pending poll came during an upgrade
 	byClient  bool // phaseClosing: the client closed, a poll of its may be on its way
@@ -358,6 +359,11 @@ func (l *lifecycle) close(now time.Duration, why Reason) actions {
 			// The poll from before the upgrade is still being answered.
 			act |= actAnswerNoop
 		}
+	case l.get && l.queued:
+		// Not in one payload with the close packet: clients of the 4.x line act
+		// on that at once and on a message in the next turn of their loop, so
+		// they would lose it.
+		act |= actAnswerNoop
 	case l.get:
 		l.phase, l.due = phaseClosed, 0
 		act |= actAnswerClose | actRemove
@@ -372,7 +378,11 @@ func (l *lifecycle) stepClosing(ev event, now time.Duration) actions {
 		if l.websocket {
 			return actReject
 		}
-		l.get, l.phase, l.due = true, phaseClosed, 0
+		l.get = true
+		if l.queued && !l.byClient {
+			return actAnswerNoop
+		}
+		l.phase, l.due = phaseClosed, 0
 		if l.byClient {
 			return actAnswerNoop | actRemove
 		}

@@ -21,6 +21,7 @@ func (s *Session) step(ev event) actions {
 // stepLocked feeds one event to the life cycle and carries the actions out,
 // but for those that concern the request at hand: they are the caller's.
 func (s *Session) stepLocked(ev event, why Reason) actions {
+	s.life.queued = s.queue.len() > 0
 	act := s.life.step(ev, s.engine.now(), why)
 	if act != 0 {
 		s.apply(act)
