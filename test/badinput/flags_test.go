@@ -17,6 +17,7 @@ const (
 	corsOrigins       = "--cors-origins"
 	corsCredentials   = "--cors-credentials"
 	direct            = "--direct"
+	trustedProxies    = "--trusted-proxies"
 	handshakeRate     = "--handshake-rate"
 	logLevel          = "--log-level"
 )

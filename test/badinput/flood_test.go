@@ -74,10 +74,37 @@ func TestForwardedFor(t *testing.T) {
 		}
 		return n
 	}
-	g := serve(t, direct, handshakeRate, "5")
-	g.row("row 40 a forged address does not help", func(t *testing.T, s *target.Server) {
-		if n := refusals(t, s, func(i int) string { return fmt.Sprintf("X-Forwarded-For: 203.0.113.%d", i) }); n < 20 {
-			t.Errorf("%d of 60 handshakes of one address were refused, the rate is 5 a second", n)
-		}
+	forged := func(i int) string { return fmt.Sprintf("X-Forwarded-For: 203.0.113.%d", i) }
+
+	t.Run("clients come without a proxy", func(t *testing.T) {
+		t.Parallel()
+		g := serve(t, direct, handshakeRate, "5")
+		g.row("row 40 a forged address does not help", func(t *testing.T, s *target.Server) {
+			if n := refusals(t, s, forged); n < 20 {
+				t.Errorf("%d of 60 handshakes of one address were refused, the rate is 5 a second", n)
+			}
+		})
+	})
+	t.Run("clients come by a proxy that is trusted", func(t *testing.T) {
+		t.Parallel()
+		g := serve(t, trustedProxies, "127.0.0.0/8", handshakeRate, "5")
+		g.row("row 40 the proxy's word counts", func(t *testing.T, s *target.Server) {
+			if n := refusals(t, s, forged); n > 0 {
+				t.Errorf("%d of 60 handshakes of as many addresses were refused", n)
+			}
+			// What a client wrote in front of the proxy's own entry does not.
+			if n := refusals(t, s, func(i int) string { return fmt.Sprintf("X-Forwarded-For: 198.51.100.%d, 203.0.113.200", i) }); n < 20 {
+				t.Errorf("%d of 60 handshakes of one address were refused, the rate is 5 a second", n)
+			}
+		})
+	})
+	t.Run("nobody said where clients come from", func(t *testing.T) {
+		t.Parallel()
+		g := serve(t, handshakeRate, "5")
+		g.row("row 40 no address is held against anybody", func(t *testing.T, s *target.Server) {
+			if n := refusals(t, s, forged); n > 0 {
+				t.Errorf("%d of 60 handshakes were refused by an address that may be a proxy's", n)
+			}
+		})
 	})
 }

@@ -16,7 +16,7 @@ import (
 const (
 	pingInterval   = 300 * time.Millisecond
 	pingTimeout    = 200 * time.Millisecond
-	connectTimeout = time.Second
+	connectTimeout = 3 * time.Second
 	maxPayload     = 1000000
 
 	// late is what a busy machine may add to a time that is measured from here.
