@@ -228,6 +228,7 @@ func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNoContent)
 		return
 	}
+	e.guardBody(w, r)
 	q := parseQuery(r.URL.RawQuery)
 	s, err := e.verify(r, &q)
 	if err != nil {

@@ -92,7 +92,8 @@ func (e *Engine) refuse(w http.ResponseWriter, r *http.Request, re *RequestError
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-store")
 	e.responseHeaders(h, r)
-	if isUpgrade(r) {
+	if isUpgrade(r) || hasBody(r) {
+		// What may be left of the request must not be taken for the next.
 		h.Set("Connection", "close")
 	}
 	switch re.Status {

@@ -53,9 +53,25 @@ func (s *Session) beginPost(stamp uint64) (act actions, again bool) {
 	return s.stepLocked(evPost, ""), false
 }
 
+// guardBody bounds the wait for a request's body, also where nobody reads it:
+// the HTTP server does so before it answers. A chunked body is answered and
+// then the connection closed, because a proxy in front may have read its
+// length differently (RFC 9112, 6.3 and 11.2).
+func (e *Engine) guardBody(w http.ResponseWriter, r *http.Request) {
+	if !hasBody(r) {
+		return
+	}
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(e.cfg.ReadTimeout))
+	if len(r.TransferEncoding) > 0 {
+		w.Header().Set("Connection", "close")
+	}
+}
+
+func hasBody(r *http.Request) bool { return r.Body != nil && r.Body != http.NoBody }
+
 // receivePost reads and dispatches the packets. A body that cannot be decoded
-// is no error here: the answer is "ok" all the same, and the session's end
-// tells the client.
+// ends the session and is answered 400; what is wrong inside a message is the
+// handler's affair, and the answer "ok".
 func (e *Engine) receivePost(w http.ResponseWriter, r *http.Request, s *Session, q *query) error {
 	binary := strings.HasPrefix(r.Header.Get("Content-Type"), typeBinary)
 	if binary && s.rev == engineio.V4 {
@@ -69,6 +85,7 @@ func (e *Engine) receivePost(w http.ResponseWriter, r *http.Request, s *Session,
 	e.stats.bytesReceived.Add(uint64(len(buf.b)))
 	if err := s.receivePayload(buf.b, binary, q); err != nil {
 		s.step(evParseError)
+		return err
 	}
 	return nil
 }

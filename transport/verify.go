@@ -22,6 +22,9 @@ func (e *Engine) verify(r *http.Request, q *query) (*Session, *RequestError) {
 	if !e.cfg.CORS.allowed(r) {
 		return nil, &RequestError{Code: CodeForbidden, Context: "origin " + clip(r.Header.Get("Origin")) + " is not allowed: add it to CORS.Origins"}
 	}
+	if r.Method == http.MethodGet && hasBody(r) {
+		return nil, &RequestError{Code: CodeBadRequest, Context: "GET with a body"}
+	}
 	var s *Session
 	var err *RequestError
 	if q.sid != "" {
