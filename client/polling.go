@@ -79,7 +79,7 @@ func (p *polling) write(ctx context.Context, packets []engineio.Packet) error {
 			if err := p.post(ctx, body); err != nil {
 				return err
 			}
-			body = body[:0]
+			body = nil // the request that was answered may still be reading the old one
 		}
 		body = engineio.AppendPayload4(body, e)
 	}

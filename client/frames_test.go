@@ -1,0 +1,176 @@
+package client
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gobwas/ws"
+)
+
+// serverFrames concatenates unmasked frames.
+func serverFrames(t testing.TB, frames ...ws.Frame) []byte {
+	t.Helper()
+	var buf bytes.Buffer
+	for _, f := range frames {
+		if err := ws.WriteFrame(&buf, f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return buf.Bytes()
+}
+
+// discardConn takes what is written and has nothing to read.
+type discardConn struct {
+	net.Conn
+	written bytes.Buffer
+}
+
+func (c *discardConn) Write(b []byte) (int, error)      { return c.written.Write(b) }
+func (c *discardConn) SetWriteDeadline(time.Time) error { return nil }
+
+func reading(data []byte, limit int) (*webSocket, *discardConn) {
+	conn := new(discardConn)
+	return &webSocket{conn: conn, in: bufio.NewReaderSize(bytes.NewReader(data), 16), max: limit}, conn
+}
+
+func TestReadMessages(t *testing.T) {
+	t.Parallel()
+	part := func(op ws.OpCode, fin bool, s string) ws.Frame { return ws.NewFrame(op, fin, []byte(s)) }
+	long := strings.Repeat("x", 200_000)
+	w, conn := reading(serverFrames(t,
+		ws.NewTextFrame([]byte("é")),
+		ws.NewBinaryFrame(nil),
+		part(ws.OpText, false, "\xc3"), ws.NewPingFrame([]byte("are you there")), part(ws.OpContinuation, false, ""),
+		ws.NewPongFrame(nil), part(ws.OpContinuation, true, "\xa9"),
+		ws.NewBinaryFrame([]byte(long)),
+		ws.NewCloseFrame(ws.NewCloseFrameBody(1001, "bye")),
+	), 1<<20)
+	for _, want := range []struct {
+		op   ws.OpCode
+		text string
+	}{{ws.OpText, "é"}, {ws.OpBinary, ""}, {ws.OpText, "é"}, {ws.OpBinary, long}} {
+		op, data, err := w.message()
+		if op != want.op || string(data) != want.text || err != nil {
+			t.Errorf("got %v of %d bytes, %v, want %v of %d", op, len(data), err, want.op, len(want.text))
+		}
+	}
+	if _, _, err := w.message(); !errors.Is(err, io.EOF) {
+		t.Errorf("after close: %v", err)
+	}
+	for _, want := range []ws.Frame{ws.NewPongFrame([]byte("are you there")), ws.NewCloseFrame(ws.NewCloseFrameBody(1001, "bye"))} {
+		f, err := ws.ReadFrame(&conn.written)
+		if err != nil || !f.Header.Masked {
+			t.Fatalf("answer: masked %v, %v", f.Header.Masked, err)
+		}
+		if f = ws.UnmaskFrame(f); f.Header.OpCode != want.Header.OpCode || !bytes.Equal(f.Payload, want.Payload) {
+			t.Errorf("answered %v %q, want %v %q", f.Header.OpCode, f.Payload, want.Header.OpCode, want.Payload)
+		}
+	}
+}
+
+func TestReadRefuses(t *testing.T) {
+	t.Parallel()
+	frame := func(h ws.Header, payload string) ws.Frame {
+		h.Length = int64(len(payload))
+		return ws.Frame{Header: h, Payload: []byte(payload)}
+	}
+	tests := []struct {
+		name   string
+		frames []ws.Frame
+		want   error
+	}{
+		{"masked", []ws.Frame{ws.MaskFrame(ws.NewTextFrame([]byte("x")))}, errParse},
+		{"reserved bit", []ws.Frame{frame(ws.Header{Fin: true, OpCode: ws.OpText, Rsv: ws.Rsv(true, false, false)}, "x")}, errParse},
+		{"unknown opcode", []ws.Frame{frame(ws.Header{Fin: true, OpCode: 3}, "x")}, errParse},
+		{"continuation of nothing", []ws.Frame{frame(ws.Header{Fin: true, OpCode: ws.OpContinuation}, "x")}, errParse},
+		{"message in a message", []ws.Frame{frame(ws.Header{OpCode: ws.OpText}, "x"), ws.NewTextFrame([]byte("y"))}, errParse},
+		{"fragmented ping", []ws.Frame{frame(ws.Header{OpCode: ws.OpPing}, "x")}, errParse},
+		{"long ping", []ws.Frame{frame(ws.Header{Fin: true, OpCode: ws.OpPing}, strings.Repeat("x", 126))}, errParse},
+		{"no UTF-8", []ws.Frame{ws.NewTextFrame([]byte("\xff"))}, errUTF8},
+		{"too large", []ws.Frame{ws.NewTextFrame(make([]byte, 101))}, errTooLarge},
+		{"too large in parts", []ws.Frame{frame(ws.Header{OpCode: ws.OpText}, strings.Repeat("x", 60)), frame(ws.Header{Fin: true, OpCode: ws.OpContinuation}, strings.Repeat("x", 41))}, errTooLarge},
+		{"the end", nil, io.EOF},
+	}
+	for _, tt := range tests {
+		w, _ := reading(serverFrames(t, tt.frames...), 100)
+		_, _, err := w.message()
+		if !errors.Is(err, tt.want) {
+			t.Errorf("%s: %v, want %v", tt.name, err, tt.want)
+		}
+	}
+	whole := serverFrames(t, ws.NewTextFrame(bytes.Repeat([]byte("x"), 70)))
+	for n := range whole {
+		w, _ := reading(whole[:n], 100)
+		if _, _, err := w.message(); !errors.Is(err, io.EOF) {
+			t.Errorf("%d of %d bytes: %v", n, len(whole), err)
+		}
+	}
+}
+
+// A length that is only claimed costs no more than a step.
+func TestClaimedLength(t *testing.T) {
+	head := serverFrames(t, ws.NewBinaryFrame(make([]byte, 1<<24)))[:10+100]
+	w, _ := reading(head, 1<<25)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	if _, _, err := w.message(); !errors.Is(err, io.EOF) {
+		t.Error(err)
+	}
+	runtime.ReadMemStats(&after)
+	if n := after.TotalAlloc - before.TotalAlloc; n > 1<<17 {
+		t.Errorf("%d bytes allocated for 100", n)
+	}
+}
+
+// Frames that we write are read back by gobwas/ws.
+func TestAppendFrame(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{0, 1, 125, 126, 127, 65535, 65536, 100_000} {
+		body := bytes.Repeat([]byte("b"), max(0, n-1))
+		head := []byte("4")[:min(1, n)]
+		frame := appendFrame([]byte("before"), ws.OpText, head, body)
+		f, err := ws.ReadFrame(bytes.NewReader(frame[len("before"):]))
+		if err != nil {
+			t.Errorf("%d bytes: %v", n, err)
+			continue
+		}
+		f = ws.UnmaskFrame(f)
+		if !f.Header.Fin || f.Header.OpCode != ws.OpText || string(f.Payload) != string(head)+string(body) {
+			t.Errorf("%d bytes came back as %d, %+v", n, len(f.Payload), f.Header)
+		}
+	}
+}
+
+// The seeds are in testdata/fuzz, one file each, and run with every go test.
+
+// FuzzMessage: whatever a server sends, reading it ends with an error or with
+// messages within the limit.
+func FuzzMessage(f *testing.F) {
+	f.Fuzz(func(t *testing.T, data []byte) {
+		const limit = 100
+		w, _ := reading(data, limit)
+		for range len(data) + 1 {
+			op, msg, err := w.message()
+			if err != nil {
+				if !errors.Is(err, io.EOF) && !errors.Is(err, errParse) {
+					t.Fatalf("error %v", err)
+				}
+				return
+			}
+			if len(msg) > limit || op != ws.OpText && op != ws.OpBinary {
+				t.Fatalf("%v of %d bytes", op, len(msg))
+			}
+			if _, err := decodeFrame(op, msg); err != nil && !errors.Is(err, errParse) {
+				t.Fatalf("error %v", err)
+			}
+		}
+		t.Fatal("more messages than bytes")
+	})
+}
