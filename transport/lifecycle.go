@@ -375,7 +375,7 @@ func (l *lifecycle) close(now time.Duration, why Reason) actions {
 func (l *lifecycle) stepClosing(ev event, now time.Duration) actions {
 	switch ev {
 	case evGet:
-		if l.websocket {
+		if l.websocket || l.get {
 			return actReject
 		}
 		l.get = true
@@ -409,10 +409,14 @@ func (l *lifecycle) stepClosing(ev event, now time.Duration) actions {
 // over ends the closing phase.
 func (l *lifecycle) over() actions {
 	l.phase, l.due = phaseClosed, 0
-	if l.websocket {
-		return actCloseSocket | actRemove
+	act := actRemove
+	if l.get {
+		act |= actAnswerClose
 	}
-	return actRemove
+	if l.websocket {
+		act |= actCloseSocket
+	}
+	return act
 }
 
 func (l *lifecycle) stepClosed(ev event) actions {

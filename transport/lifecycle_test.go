@@ -39,8 +39,8 @@ func (a actions) String() string {
 
 // TestLifecycle plays the scripts of testdata/lifecycle. A script opens a
 // session and then has one line for each event: the time since the start, the
-// name of the event, and perhaps the reason of an end. The answer repeats the
-// line with the actions, and says when the timer is wanted, and how it ended.
+// name of the event, and perhaps the reason of an end; "queue" and "drain" say
+// that from now on messages wait, and that none do. The answer repeats the line with the actions, and says when the timer is wanted, and how it ended.
 func TestLifecycle(t *testing.T) {
 	t.Parallel()
 	datadriven.Walk(t, "testdata/lifecycle", func(t *testing.T, path string) {
@@ -71,6 +71,11 @@ func playLine(t *testing.T, d *datadriven.TestData, l *lifecycle, line string, o
 	at, err := time.ParseDuration(f[0])
 	if err != nil || len(f) < 2 {
 		d.Fatalf(t, "not <time> <event> [<reason>]: %q", line)
+	}
+	if f[1] == "queue" || f[1] == "drain" {
+		l.queued = f[1] == "queue"
+		fmt.Fprintln(out, line)
+		return
 	}
 	ev := eventCount
 	for i, n := range eventNames {
