@@ -147,7 +147,7 @@ func (w *writer) length(n int, first byte) {
 }
 
 func (w *writer) number(raw []byte) {
-	if bytes.IndexByte(raw, '.') < 0 && bytes.IndexAny(raw, "eE") < 0 {
+	if !bytes.ContainsAny(raw, ".eE") {
 		if n, err := strconv.ParseUint(string(raw), 10, 64); err == nil {
 			w.uint(n)
 			return
