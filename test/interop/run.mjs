@@ -12,7 +12,9 @@ import { Worker } from "./lib/worker.mjs";
 
 const { values: flags } = parseArgs({
   options: {
-    target: { type: "string", default: process.env.INTEROP_TARGET },
+    // The server: a program to start, or the addresses of servers that run: NAME=URL with the names of SERVERS below.
+    target: { type: "string" },
+    server: { type: "string", multiple: true, default: [] },
     // A server that cannot tell the parser by the first packet, such as Node's, needs a process of its own for msgpack.
     "msgpack-target": { type: "string" },
     plant: { type: "string" }, // "all", or a regular expression over CLIENT/MODE/ROW
@@ -22,36 +24,39 @@ const { values: flags } = parseArgs({
     verbose: { type: "boolean", default: false },
   },
 });
-if (!flags.target) {
-  console.error("run.mjs: --target PROGRAM is missing");
+// What each server is started with, besides --listen and --app. Only planted defects need the quick one.
+const HEARTBEAT = ["--ping-interval", "1s", "--ping-timeout", "12s"];
+const SERVERS = { plain: HEARTBEAT, recovery: [...HEARTBEAT, "--recovery"], quick: ["--ping-interval", "300ms", "--ping-timeout", "700ms"] };
+if (!flags.target && flags.server.length === 0) {
+  console.error(`run.mjs: --target PROGRAM is missing, or --server NAME=URL for ${Object.keys(SERVERS).join(", ")}`);
   process.exit(2);
 }
 
-// A wait that fails takes a whole deadline, so it may be long; rows that work never come near it.
-const WAIT_MS = 30_000, ROW_MS = 100_000, PLANTED_WAIT_MS = 15_000;
-const HEARTBEAT = ["--ping-interval", "1s", "--ping-timeout", "20s"];
-const QUICK = ["--ping-interval", "300ms", "--ping-timeout", "700ms"];
+// A wait that fails takes a whole deadline, so it may be long; rows that work never come near it. It is longer than the server takes to
+// miss a client whose link was cut just when no poll was waiting.
+const WAIT_MS = 30_000, ROW_MS = 100_000;
 
 const begun = Date.now();
 const seconds = () => ((Date.now() - begun) / 1000).toFixed(1);
 const targets = [];
-async function server(program, extra) {
-  const target = await start(program, extra);
-  targets.push(target);
-  return target;
+const given = Object.fromEntries(flags.server.map((pair) => pair.split(/=(.*)/s, 2)));
+
+/** servers gives the address of each server, starting the program for those that do not run already. */
+async function servers(program) {
+  const running = {};
+  for (const [name, args] of Object.entries(SERVERS)) {
+    if (given[name]) running[name] = given[name];
+    else if (program && (name !== "quick" || flags.plant)) {
+      const target = await start(program, args);
+      targets.push(target);
+      running[name] = target.url;
+    } else if (name !== "quick" || flags.plant) throw new Error(`run.mjs: --server ${name}=URL is missing`);
+  }
+  return running;
 }
 
-const programs = { plain: flags.target, msgpack: flags["msgpack-target"] || flags.target };
-const urls = {};
-for (const [parser, program] of Object.entries(programs)) {
-  if (parser === "msgpack" && program === programs.plain) urls.msgpack = urls.plain;
-  else
-    urls[parser] = {
-      plain: (await server(program, HEARTBEAT)).url,
-      recovery: (await server(program, [...HEARTBEAT, "--recovery"])).url,
-      quick: flags.plant ? (await server(program, QUICK)).url : undefined,
-    };
-}
+const plain = await servers(flags.target);
+const urls = { plain, msgpack: flags["msgpack-target"] ? await servers(flags["msgpack-target"]) : plain };
 
 /** runRow runs one row of a column, with a defect in between or none. */
 async function runRow(worker, column, row, defect) {
@@ -74,7 +79,7 @@ async function runRow(worker, column, row, defect) {
       recoveryUrl: recovery,
       relayUrl: relay.url,
       relayRecoveryUrl: relay.url,
-      deadline: defect ? PLANTED_WAIT_MS : WAIT_MS,
+      deadline: WAIT_MS,
     };
     const result = await worker.run(order, ROW_MS, { cut: () => relay.cut(), restore: () => relay.restore() });
     return { ...result, planted: plant?.planted };

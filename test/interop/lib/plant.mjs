@@ -136,7 +136,7 @@ export class Plant {
           const out =
             message.opcode >= 8
               ? [message]
-              : this.change(key, at, eio, wire.decodeMessage(eio, message), false).map((p) => wire.encodeMessage(eio, p));
+              : this.change(key, at, eio, wire.decodeMessage(eio, message), false).map((p) => wire.encodeMessage(eio, p.inText ? once(p) : p));
           for (const m of out) to.write(wire.encodeFrame(m, masked));
         }
       } catch {
@@ -165,6 +165,12 @@ export class Plant {
     };
     server.on("data", opening);
   }
+}
+
+/** once is a packet that was held since a POST of 1.x, where text is encoded twice, as a WebSocket carries it. */
+function once(p) {
+  if (p.bytes || !/[\u0080-\u00ff]/.test(p.text) || /[\u0100-\uffff]/.test(p.text)) return p;
+  return { ...p, text: Buffer.from(p.text, "latin1").toString("utf8") };
 }
 
 /** payload gives the format of a polling body: text, or the binary form that revision 3 has for browsers. */

@@ -151,13 +151,15 @@ async def leave(row):
 
 async def kick(row):
     conn, watcher, conn_id = await watched(row, "/chat", "/", reconnect=True)
+    root = (await conn.whoami())["id"]
     conn.may_disconnect = True
     await conn.emit("kick", namespace="/chat")
     await conn.next("disconnect", "/chat")
     conn.may_disconnect = False
     row.equal(await watcher.next("gone", "/chat"), [{"id": conn_id, "reason": "server namespace disconnect"}], "the server's reason")
     row.equal(await conn.ask("echo", "still here"), ["still here"], "the root after /chat was kicked")
-    row.equal([list(conn.sio.namespaces), conn.box("connect", "/chat")], [["/"], []], "namespaces after the kick")
+    row.equal((await conn.whoami())["id"], root, "the root's id after the kick")  # another one: the whole link was lost
+    row.equal([conn.box("disconnect"), conn.box("connect", "/chat")], [[], []], "events after the kick")
 
     conn, watcher, conn_id = await watched(row, "/", "/chat", reconnect=True)
     conn.may_disconnect = True
