@@ -116,6 +116,21 @@ var keepers = []keeper{
 		why:      "libraries use the tracing API; which exporter runs is the program's choice",
 	},
 	{
+		imported: "github.com/knadh/koanf/...",
+		only:     []string{"internal/config"},
+		why:      "how a setting is read is decided in one place; everybody else gets a plain struct",
+	},
+	{
+		imported: module + "/internal/config",
+		only:     []string{"cmd/...", "loadtest/target", "internal/daemon", "internal/config"},
+		why:      "a library is configured by its caller, never by a file or the environment",
+	},
+	{
+		imported: module + "/internal/daemon",
+		only:     []string{"cmd/...", "loadtest/target", "internal/daemon"},
+		why:      "what makes a process of a server must not be needed to use one",
+	},
+	{
 		imported: module + "/cmd/...",
 		only:     []string{"cmd/..."},
 		why:      "commands wire values together at the very top; what two of them share belongs below",
@@ -131,6 +146,7 @@ var keepers = []keeper{
 // exist for tests.
 var testOnly = []string{
 	"testing/...",
+	"github.com/rogpeppe/go-internal/...",
 	"go.uber.org/goleak/...",
 	"pgregory.net/rapid/...",
 	"github.com/google/go-cmp/...",

@@ -51,6 +51,7 @@ func onNode(register func(*node.Server)) app {
 			return nil, nil, err
 		}
 		register(srv)
+		o.serves(srv, bp)
 		return srv.Handler(nil), srv.Shutdown, nil
 	}
 }
@@ -100,6 +101,7 @@ func engine(o *options, log *slog.Logger) (http.Handler, func(context.Context) e
 	if err != nil {
 		return nil, nil, err
 	}
+	o.stats = func() node.Stats { return node.Stats{Transport: e.Stats()} }
 	return e, e.Shutdown, nil
 }
 

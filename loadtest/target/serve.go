@@ -2,29 +2,46 @@ package main
 
 import (
 	"context"
-	"errors"
+	"fmt"
+	"io"
+	"log/slog"
 	"net"
 	"net/http"
-	"time"
+	"strings"
+
+	"github.com/siod-io/siod/internal/daemon"
 )
 
-// serve runs the HTTP server until ctx ends.
-func serve(ctx context.Context, ln net.Listener, h http.Handler, shutdown func(context.Context) error) error {
-	hs := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 60 * time.Second, MaxHeaderBytes: 32 << 10}
-	done := make(chan error, 1)
-	go func() { done <- hs.Serve(ln) }()
-	select {
-	case err := <-done:
+// serve runs the app's handler until ctx ends, and says on out when it is
+// ready.
+func serve(ctx context.Context, o *options, levels *daemon.Levels, log *slog.Logger, h http.Handler, shutdown func(context.Context) error, out io.Writer) error {
+	files, err := daemon.Files(o.Loaded)
+	if err != nil {
 		return err
-	case <-ctx.Done():
 	}
-	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
-	defer cancel()
-	err := shutdown(stop)
-	_ = hs.Close()
-	<-done
-	if errors.Is(err, context.DeadlineExceeded) {
-		return nil // clients that did not answer the close were cut
+	d := &daemon.Daemon{
+		Config: o.Loaded, Levels: levels, Log: log,
+		Handler:  daemon.Bundle(o.Path, o.ClientBundle, beside(o.Path, h, files)),
+		Stats:    o.stats,
+		Healthy:  o.healthy,
+		Shutdown: shutdown,
+		Listening: func(clients, _ net.Addr) {
+			fmt.Fprintln(out, "listening", clients)
+		},
 	}
-	return err
+	return d.Run(ctx)
 }
+
+// beside serves the endpoints from h and everything else from files.
+func beside(path string, h, files http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if p := r.URL.Path; strings.HasPrefix(p, path) || strings.HasPrefix(p, enginePath) {
+			h.ServeHTTP(w, r)
+			return
+		}
+		files.ServeHTTP(w, r)
+	})
+}
+
+// enginePath is where the app engine serves.
+const enginePath = "/engine.io/"
