@@ -115,6 +115,12 @@ func (s *server) dial(query string, header ...string) *wsClient {
 // knock makes a WebSocket handshake, whatever the answer.
 func (s *server) knock(query string, header ...string) *wsClient {
 	s.Helper()
+	return s.knockAndSend(nil, query, header...)
+}
+
+// knockAndSend has frames in the same segment as the handshake.
+func (s *server) knockAndSend(early []byte, query string, header ...string) *wsClient {
+	s.Helper()
 	d := net.Dialer{Timeout: patience}
 	conn, err := d.Dial("tcp", s.addr)
 	if err != nil {
@@ -130,7 +136,7 @@ func (s *server) knock(query string, header ...string) *wsClient {
 		req += header[i] + ": " + header[i+1] + "\r\n"
 	}
 	c := &wsClient{T: s.T, conn: conn, in: bufio.NewReaderSize(conn, 1<<16)}
-	c.write([]byte(req + "\r\n"))
+	c.write(append([]byte(req+"\r\n"), early...))
 	if c.accept, err = http.ReadResponse(c.in, nil); err != nil {
 		s.Fatal(err)
 	}
@@ -143,6 +149,26 @@ func (s *server) knock(query string, header ...string) *wsClient {
 func (p *polling) upgrade() *wsClient {
 	p.Helper()
 	return p.dial(strings.Replace(p.query, "transport=polling", "transport=websocket", 1))
+}
+
+// raw sends the bytes of a request on a connection of its own and returns the
+// answer's head.
+func (s *server) raw(request string) *http.Response {
+	s.Helper()
+	conn, err := net.Dial("tcp", s.addr)
+	if err != nil {
+		s.Fatal(err)
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(patience))
+	if _, err := conn.Write([]byte(request)); err != nil {
+		s.Fatal(err)
+	}
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		s.Fatalf("%v after %q", err, request)
+	}
+	return resp
 }
 
 func (c *wsClient) write(b []byte) {

@@ -183,7 +183,7 @@ func (s *Session) frameError(c *wsConn, err error) {
 	if c.state != connOpen {
 		return
 	}
-	c.closeCode = 1002
+	c.failed, c.closeCode = true, 1002
 	if ce, ok := errors.AsType[*wsframe.CloseError](err); ok {
 		c.closeCode = ce.Code
 		s.engine.stats.violation(ce.Violation)

@@ -182,6 +182,9 @@ func (s *Session) shut(c *wsConn) {
 		c.cut()
 		return
 	}
+	if c.failed {
+		c.halfClose() // of a raw connection: it does not wait
+	}
 	c.finish(s.engine.cfg.CloseTimeout)
 }
 

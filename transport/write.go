@@ -202,7 +202,7 @@ func (s *Session) drain(c *wsConn) {
 	defer putBuffer(buf)
 	for {
 		s.mu.Lock()
-		last := s.fill(c, buf)
+		last, failed := s.fill(c, buf), c.failed
 		if c.state == connCut || len(buf.b) == 0 {
 			c.draining = false
 			s.mu.Unlock()
@@ -213,6 +213,9 @@ func (s *Session) drain(c *wsConn) {
 		_, err := c.nc.Write(buf.b)
 		if err == nil && !last {
 			continue
+		}
+		if err == nil && failed {
+			c.halfClose()
 		}
 		s.mu.Lock()
 		c.draining = false

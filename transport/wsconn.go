@@ -38,6 +38,7 @@ type wsConn struct {
 	state     connState
 	owed      owed
 	draining  bool // a drain goroutine is writing
+	failed    bool // the client broke the framing: its close frame cannot be told
 
 	// shut is state >= connShut, for the reader: what comes is discarded.
 	shut atomic.Bool
@@ -196,6 +197,14 @@ func (c *wsConn) gone() {
 	c.state, c.fd = connCut, -1
 	c.shut.Store(true)
 	c.out, c.pong, c.owed = nil, nil, 0
+}
+
+// halfClose tells a client that broke the framing that nothing more comes, upon
+// which it closes the connection: its close frame could not be recognised.
+func (c *wsConn) halfClose() {
+	if h, ok := c.nc.(interface{ CloseWrite() error }); ok {
+		_ = h.CloseWrite()
+	}
 }
 
 // finish waits for the client's half of the close handshake (RFC 6455, 5.5.1)
