@@ -6,8 +6,8 @@ import (
 )
 
 // end ends a connected socket, once, and reports whether it did. Its context
-// and waiting calls end at once; handlers that are running finish, then
-// OnDisconnecting and OnDisconnect run, behind them.
+// and waiting calls end at once; events that arrived before are handled, then
+// OnDisconnecting and OnDisconnect run.
 func (s *Socket) end(r Reason) bool {
 	s.mu.Lock()
 	if s.state != socketConnected {

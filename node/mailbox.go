@@ -125,22 +125,14 @@ func (s *Socket) work() {
 	}
 }
 
-// closeMailbox drops events that have not begun; functions still run.
+// closeMailbox takes no more events. Those that wait are still handled: they
+// arrived before the end, and a client that emits and then disconnects expects
+// its event to count.
 func (s *Socket) closeMailbox() {
 	m := &s.mailbox
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.closed = true
-	kept := m.queue[:0]
-	for _, w := range m.queue {
-		if w.run != nil {
-			kept = append(kept, w)
-		} else {
-			w.release()
-		}
-	}
-	clear(m.queue[len(kept):])
-	m.queue = kept
 	if m.space != nil {
 		close(m.space)
 		m.space = nil

@@ -345,12 +345,21 @@ func (l *lifecycle) end(r, why Reason) actions {
 	return act
 }
 
+// shutdownLinger is how long a shutdown waits for the last poll of a session.
+const shutdownLinger = 2 * time.Second
+
 // close is the graceful end: what is queued goes out first.
 func (l *lifecycle) close(now time.Duration, why Reason) actions {
 	if why == "" {
 		why = ReasonForcedClose
 	}
-	l.phase, l.reason, l.due = phaseClosing, why, now+l.timing.linger
+	linger := l.timing.linger
+	if why == ReasonServerShutdown {
+		// A client that is there polls again within a round trip; one that is
+		// not must not hold the shutdown up.
+		linger = min(linger, shutdownLinger)
+	}
+	l.phase, l.reason, l.due = phaseClosing, why, now+linger
 	act := actNotify | l.dropProbe()
 	switch {
 	case l.websocket:
