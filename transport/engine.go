@@ -34,6 +34,7 @@ type Engine struct {
 
 	count   atomic.Int64   // sessions, of which the last may be about to open
 	closing atomic.Bool    // Shutdown was called
+	cutting atomic.Bool    // and waits no longer
 	held    atomic.Int64   // sessions and handshakes: what may start goroutines
 	allGone chan struct{}  // closed when closing and nothing is held
 	goneOne sync.Once      // closes allGone
@@ -186,8 +187,10 @@ func (e *Engine) register(s *Session) {
 	b.mu.Lock()
 	b.m[s.id] = s
 	b.mu.Unlock()
-	if e.closing.Load() {
-		// Shutdown may have looked before it was there.
+	switch { // Shutdown may have looked before it was there
+	case e.cutting.Load():
+		s.cutLocked()
+	case e.closing.Load():
 		s.stepLocked(evClose, ReasonServerShutdown)
 	}
 }

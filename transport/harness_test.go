@@ -141,9 +141,7 @@ func startServer(t *testing.T, cfg Config, hs *http.Server, clientTLS *tls.Confi
 		_ = hs.Close()
 		tr.CloseIdleConnections()
 		wg.Wait()
-		if n := e.Len(); n != 0 {
-			t.Errorf("%d sessions are left after Shutdown", n)
-		}
+		eventually(t, "the last session to go", func() bool { return e.Len() == 0 })
 	})
 	return s
 }

@@ -41,14 +41,10 @@ func (e *Engine) Shutdown(ctx context.Context) error {
 
 // cutAll ends all sessions and connections without waiting for the clients.
 func (e *Engine) cutAll() {
+	e.cutting.Store(true)
 	for s := range e.All() {
 		s.mu.Lock()
-		for _, c := range []*wsConn{s.conn, s.probe} {
-			if c != nil {
-				c.cut()
-			}
-		}
-		s.stepLocked(evFail, ReasonServerShutdown)
+		s.cutLocked()
 		s.mu.Unlock()
 	}
 	e.lingerMu.Lock()
@@ -62,6 +58,16 @@ func (e *Engine) cutAll() {
 		c.cut()
 		s.mu.Unlock()
 	}
+}
+
+// cutLocked ends the session without waiting for the client.
+func (s *Session) cutLocked() {
+	for _, c := range []*wsConn{s.conn, s.probe} {
+		if c != nil {
+			c.cut()
+		}
+	}
+	s.stepLocked(evFail, ReasonServerShutdown)
 }
 
 // hold keeps Shutdown waiting until release, or reports false because it has

@@ -172,6 +172,10 @@ func (s *Session) shut(c *wsConn) {
 		return
 	}
 	s.engine.linger(s, c)
+	if s.engine.cutting.Load() {
+		c.cut() // Shutdown has been through the lingering ones
+		return
+	}
 	if !c.ready() || c == s.conn && s.queue.len() > 0 {
 		c.state = connClosing
 		s.drainConn(c)
