@@ -239,7 +239,7 @@ func (s *Session) deliver(p engineio.Packet) {
 		s.dispatch.Lock()
 	}
 	defer s.dispatch.Unlock()
-	s.busy.Store(int64(s.engine.now()))
+	s.busy.Store(max(1, int64(s.engine.now()))) // 0 is not busy
 	defer s.busy.Store(0)
 	if s.limit != nil {
 		if !s.limit.wait(s) {
