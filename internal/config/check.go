@@ -27,7 +27,7 @@ func (l *Loaded) check(e *Error) {
 	}
 	for _, n := range l.Namespaces {
 		if !strings.HasPrefix(n, "/") || strings.ContainsAny(n, ",?") || strings.Contains(strings.TrimSuffix(n, "*"), "*") || len(n) > int(l.MaxNamespace) {
-			bad("namespaces", "%q is not a namespace: write /, /name or /begin*, at most %d bytes and without , or ?", n, l.MaxNamespace)
+			bad("namespaces", "%q is not a namespace: write /, /name or /begin*, at most %v and without , or ?", n, l.MaxNamespace)
 		}
 	}
 	for _, at := range [][2]string{{"static", l.Static}, {"client_bundle", l.ClientBundle}} {

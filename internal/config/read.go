@@ -232,11 +232,10 @@ func serviceLink(name, value string) bool {
 	if strings.HasSuffix(name, "_SERVICE_HOST") || strings.Contains(name, "_SERVICE_PORT") {
 		return true
 	}
-	if strings.HasSuffix(name, "_PORT") {
-		return strings.Contains(value, "://")
+	if _, after, ok := strings.Cut(name, "_PORT_"); ok && after != "" && after[0] >= '0' && after[0] <= '9' {
+		return true
 	}
-	_, after, ok := strings.Cut(name, "_PORT_")
-	return ok && after != "" && after[0] >= '0' && after[0] <= '9'
+	return strings.HasSuffix(name, "_PORT") && strings.Contains(value, "://")
 }
 
 func (r *Reader) readFlags(e *Error) layer {

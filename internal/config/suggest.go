@@ -12,27 +12,30 @@ func DidYouMean(s string, names []string) string {
 }
 
 // nearest returns the name that s was probably meant to be, or "". Case and
-// separators do not count, and a longer name may be cut short.
+// separators do not count. A name that begins or ends alike counts as one
+// typing error.
 func nearest(s string, names []string) string {
 	want := plain(s)
-	best, bestAt := "", 1+len(want)/4 // typing errors that are forgiven, and one more
+	best, errors := "", 1+len(want)/4 // that are forgiven
 	for _, n := range names {
 		have := plain(n)
-		if d := distance(want, have); d < bestAt || d == bestAt && best == "" {
-			best, bestAt = n, d
+		d := distance(want, have)
+		if alike(want, have) {
+			d = min(d, 1)
 		}
-	}
-	if best != "" {
-		return best
-	}
-	for _, n := range names {
-		if have := plain(n); len(want) >= 4 && (strings.HasPrefix(have, want) || strings.HasSuffix(have, want) || strings.HasPrefix(want, have)) {
-			if best == "" || len(n) < len(best) {
-				best = n
-			}
+		if d < errors || d == errors && (best == "" || len(n) < len(best)) {
+			best, errors = n, d
 		}
 	}
 	return best
+}
+
+func alike(a, b string) bool {
+	const enough = 4
+	if len(a) > len(b) {
+		a, b = b, a
+	}
+	return len(a) >= enough && (strings.HasPrefix(b, a) || strings.HasSuffix(b, a))
 }
 
 // plain leaves only letters and digits, in lower case.

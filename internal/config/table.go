@@ -123,15 +123,19 @@ func (tab *table) add(o *Option) error {
 	case o.Reload != "live" && o.Reload != "restart":
 		return fmt.Errorf("config: %s: reload tag %q is neither live nor restart", o.Key, o.Reload)
 	}
-	names := map[string]map[string]*Option{o.Key: tab.byKey, o.Env: tab.byEnv, o.Flag: tab.byFlag}
-	if o.Secret() {
-		names[o.Key+"_file"], names[o.Env+"_FILE"] = tab.byKey, tab.byEnv
+	type name struct {
+		text  string
+		known map[string]*Option
 	}
-	for name, known := range names {
-		if other := known[name]; other != nil {
-			return fmt.Errorf("config: %s and %s are both called %s", other.Key, o.Key, name)
+	names := []name{{o.Key, tab.byKey}, {o.Env, tab.byEnv}, {o.Flag, tab.byFlag}}
+	if o.Secret() {
+		names = append(names, name{o.Key + "_file", tab.byKey}, name{o.Env + "_FILE", tab.byEnv})
+	}
+	for _, n := range names {
+		if other := n.known[n.text]; other != nil {
+			return fmt.Errorf("config: %s and %s are both called %s", other.Key, o.Key, n.text)
 		}
-		known[name] = o
+		n.known[n.text] = o
 	}
 	tab.options = append(tab.options, o)
 	return nil
