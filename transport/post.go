@@ -117,10 +117,10 @@ func (s *Session) receivePayload(body []byte, binary bool, q *query) error {
 func (s *Session) receivePolled(p engineio.Packet) error {
 	s.engine.stats.received.Add(1)
 	s.mu.Lock()
-	message, over := s.receive(p), s.life.phase != phaseOpen
+	message, over, since := s.receive(p), s.life.phase != phaseOpen, s.life.seen
 	s.mu.Unlock()
 	if message {
-		s.deliver(p)
+		s.deliver(p, since)
 	}
 	if over {
 		return errSessionOver
@@ -135,11 +135,10 @@ var (
 )
 
 // readBody reads a POST's body into buf, which grows with the bytes received
-// and never with the length announced.
+// and never with the length announced. After an error the read deadline stays:
+// the HTTP server reads on in a body that is not at its end.
 func (e *Engine) readBody(w http.ResponseWriter, r *http.Request, buf *buffer) error {
 	rc := http.NewResponseController(w)
-	// However long the handler takes then, the connection is to be kept.
-	defer func() { _ = rc.SetReadDeadline(time.Time{}) }()
 	buf.b = buf.b[:0]
 	for {
 		if len(buf.b) == cap(buf.b) {
@@ -152,6 +151,8 @@ func (e *Engine) readBody(w http.ResponseWriter, r *http.Request, buf *buffer) e
 			return errTooLarge
 		}
 		if err == io.EOF {
+			// However long the handler takes now, the connection is to be kept.
+			_ = rc.SetReadDeadline(time.Time{})
 			return nil
 		}
 		if err != nil {

@@ -110,9 +110,21 @@ func addrText(a net.Addr) string {
 func (d *Daemon) server(h http.Handler) *http.Server {
 	c := d.Config
 	return &http.Server{
-		Handler: h, ReadHeaderTimeout: c.ReadHeaderTimeout, IdleTimeout: c.IdleTimeout, MaxHeaderBytes: int(c.MaxHeader),
+		Handler: bounded(h, c.ReadTimeout), ReadHeaderTimeout: c.ReadHeaderTimeout, IdleTimeout: c.IdleTimeout, MaxHeaderBytes: int(c.MaxHeader),
 		ErrorLog: slog.NewLogLogger(d.Log.Handler(), slog.LevelDebug),
 	}
+}
+
+// bounded gives every request with a body a deadline for it. A handler that
+// reads it sets its own; where nobody reads it, net/http does before it
+// answers, and would wait for ever.
+func bounded(h http.Handler, wait time.Duration) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Body != nil && r.Body != http.NoBody {
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(wait))
+		}
+		h.ServeHTTP(w, r)
+	})
 }
 
 // abandon ends a server that never served, or can no longer.
