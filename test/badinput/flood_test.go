@@ -98,13 +98,10 @@ func TestForwardedFor(t *testing.T) {
 			}
 		})
 	})
-	t.Run("nobody said where clients come from", func(t *testing.T) {
+	t.Run("row 40 nobody said where clients come from", func(t *testing.T) {
 		t.Parallel()
-		g := serve(t, handshakeRate, "5")
-		g.row("row 40 no address is held against anybody", func(t *testing.T, s *target.Server) {
-			if n := refusals(t, s, forged); n > 0 {
-				t.Errorf("%d of 60 handshakes were refused by an address that may be a proxy's", n)
-			}
-		})
+		// A limit by an address that may be the proxy's would shut out everybody.
+		r := target.Run(t, "--listen", "127.0.0.1:0", "--internal-listen", "127.0.0.1:0", app, "echo", handshakeRate, "5")
+		oneLine(t, r, 2, "handshake-rate")
 	})
 }

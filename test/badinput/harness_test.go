@@ -302,6 +302,16 @@ func wantStatus(t *testing.T, r wire.Response, want ...int) {
 	t.Errorf("answered %d %.300q, want %v", r.Status, r.Body, want)
 }
 
+// oneLine checks how the program refused its arguments: the exit code, and one
+// line that names the culprit.
+func oneLine(t *testing.T, r target.Result, code int, culprit string) {
+	t.Helper()
+	said := strings.TrimSpace(r.Stderr)
+	if r.Code != code || said == "" || strings.Contains(said, "\n") || !strings.Contains(said, culprit) {
+		t.Errorf("exit code %d, said %q; want code %d and one line that names %s", r.Code, r.Stderr, code, culprit)
+	}
+}
+
 // within fails when the server took longer than it may.
 func within(t *testing.T, most time.Duration, what string, f func()) {
 	t.Helper()

@@ -2,6 +2,7 @@ package badinput
 
 import (
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -18,15 +19,26 @@ func TestHeartbeats(t *testing.T) {
 	g.row("row 10 events but never a pong", func(t *testing.T, s *target.Server) {
 		start := time.Now()
 		ws := connect(t, s.Addr)
-		tick := time.NewTicker(20 * time.Millisecond)
-		defer tick.Stop()
-		for time.Since(start) < 5*time.Second && ws.TryFrame(text(`42["x"]`)) == nil {
-			<-tick.C
-		}
+		quit := make(chan struct{})
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			tick := time.NewTicker(20 * time.Millisecond)
+			defer tick.Stop()
+			for ws.TryFrame(text(`42["x"]`)) == nil {
+				select {
+				case <-quit:
+					return
+				case <-tick.C:
+				}
+			}
+		})
+		wantEnd(t, ws, wire.NoStatus)
 		// One more time-out than usual, for the one extension.
 		if took := time.Since(start); took < 460*time.Millisecond || took > 1200*time.Millisecond {
 			t.Errorf("the session lived for %v, want at most 700ms", took)
 		}
+		close(quit)
+		wg.Wait()
 	})
 	g.row("row 11 a flood of pongs", func(t *testing.T, s *target.Server) {
 		before := s.Metrics(t).Goroutines()

@@ -79,8 +79,6 @@ func TestOrigins(t *testing.T) {
 	t.Run("row 09 every origin with credentials", func(t *testing.T) {
 		t.Parallel()
 		r := target.Run(t, "--listen", "127.0.0.1:0", "--internal-listen", "127.0.0.1:0", app, "echo", corsOrigins, "*", corsCredentials)
-		if r.Code != 2 || strings.Count(strings.TrimSpace(r.Stderr), "\n") != 0 || !strings.Contains(r.Stderr, "cors") {
-			t.Errorf("exit code %d, said %q; want code 2 and one line that names the setting", r.Code, r.Stderr)
-		}
+		oneLine(t, r, 2, "cors")
 	})
 }
