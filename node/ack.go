@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/siod-io/siod/protocol"
-	"github.com/siod-io/siod/transport"
 )
 
 // pendingAck is one acknowledgement that a client owes.
@@ -30,7 +29,9 @@ func firstAckID() uint64 { return uint64(rand.Uint32()>>1) &^ 1 }
 
 // EmitWithAck sends an event and waits for this client's acknowledgement: its
 // values, still encoded. ctx bounds the wait; without a deadline it is
-// Config.AckTimeout.
+// Config.AckTimeout. A handler may wait for its own client: answers do not
+// queue behind events. OnConnect may not, since its client is not connected
+// yet.
 //
 // Errors: those of Emit, ErrDisconnected if the socket ends meanwhile, and
 // ctx's error.
@@ -39,26 +40,36 @@ func (s *Socket) EmitWithAck(ctx context.Context, event string, args ...any) (pr
 	if err != nil {
 		return protocol.Args{}, err
 	}
+	s.ns.outgoing(event, f)
 	p := &pendingAck{result: make(chan ackResult, 1)}
+	id, err := s.expect(p)
+	if err != nil {
+		return protocol.Args{}, err
+	}
+	if err := s.sendFrames(f.WithID(id)); err != nil {
+		s.forget(id)
+		return protocol.Args{}, err
+	}
+	return s.wait(ctx, id, p)
+}
+
+// expect draws an id for an answer.
+func (s *Socket) expect(p *pendingAck) (id uint64, err error) {
 	s.mu.Lock()
 	if s.state == socketEnded {
 		s.mu.Unlock()
-		return protocol.Args{}, ErrDisconnected
+		return 0, ErrDisconnected
 	}
 	if s.acks == nil {
 		s.acks = make(map[uint64]*pendingAck)
 		s.nextAck = firstAckID()
 	}
 	s.nextAck += 2 // even: odd ids belong to broadcasts
-	id := s.nextAck
+	id = s.nextAck
 	s.acks[id] = p
 	s.mu.Unlock()
 	s.conn.await()
-	if err := s.sendFrames(f.WithID(id)); err != nil {
-		s.forget(id)
-		return protocol.Args{}, err
-	}
-	return s.wait(ctx, id, p)
+	return id, nil
 }
 
 func (s *Socket) wait(ctx context.Context, id uint64, p *pendingAck) (protocol.Args, error) {
@@ -68,20 +79,24 @@ func (s *Socket) wait(ctx context.Context, id uint64, p *pendingAck) (protocol.A
 		defer t.Stop()
 		timeout = t.C
 	}
+	err := context.DeadlineExceeded
 	select {
 	case r := <-p.result:
 		return r.args, r.err
 	case <-timeout:
-		s.forget(id)
-		return protocol.Args{}, context.DeadlineExceeded
 	case <-ctx.Done():
-		s.forget(id)
-		return protocol.Args{}, ctx.Err()
+		err = ctx.Err()
 	}
+	if !s.forget(id) { // it has just been answered, so it counts
+		r := <-p.result
+		return r.args, r.err
+	}
+	return protocol.Args{}, err
 }
 
-// forget gives an acknowledgement up; a late answer is then unknown.
-func (s *Socket) forget(id uint64) {
+// forget gives an acknowledgement up; a late answer is then unknown. It reports
+// false if there is a result.
+func (s *Socket) forget(id uint64) bool {
 	s.mu.Lock()
 	_, waiting := s.acks[id]
 	delete(s.acks, id)
@@ -89,6 +104,7 @@ func (s *Socket) forget(id uint64) {
 	if waiting {
 		s.conn.awaiting.Add(-1)
 	}
+	return waiting
 }
 
 // answered takes a client's acknowledgement. Unknown ids are counted and
@@ -111,4 +127,3 @@ func (s *Socket) answered(id uint64, args protocol.Args) {
 	p.finish(s.conn, ackResult{args: args.Clone()})
 }
 
-var _ transport.Former = acked{}

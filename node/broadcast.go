@@ -58,7 +58,8 @@ func (b Broadcast) To(rooms ...string) Broadcast {
 // In is To.
 func (b Broadcast) In(rooms ...string) Broadcast { return b.To(rooms...) }
 
-// Except leaves out sockets that are in any of the rooms.
+// Except leaves out sockets that are in any of the rooms, or have one of the
+// ids.
 func (b Broadcast) Except(rooms ...string) Broadcast {
 	for _, r := range rooms {
 		if !b.hasExcept {
@@ -78,12 +79,13 @@ func (b Broadcast) Volatile() Broadcast { b.flags |= castVolatile; return b }
 func (b Broadcast) Local() Broadcast { b.flags |= castLocal; return b }
 
 // Compress(false) marks the event as not worth compressing.
-func (b Broadcast) Compress(on bool) Broadcast {
-	b.flags &^= castUncompressed
-	if !on {
-		b.flags |= castUncompressed
+func (b Broadcast) Compress(on bool) Broadcast { b.flags = b.flags.compress(on); return b }
+
+func (f castFlags) compress(on bool) castFlags {
+	if on {
+		return f &^ castUncompressed
 	}
-	return b
+	return f | castUncompressed
 }
 
 // Latest says that the event is the newest value of key: while it waits for a
@@ -112,18 +114,23 @@ func (b *Broadcast) target(rooms, except []string) (target, error) {
 	if b.hasExcept {
 		t.except = append(append(except, b.except), b.excepts...)
 	}
-	if n := max(len(t.rooms), len(t.except)); n > maxTargets {
-		return t, &LimitError{Limit: "number of rooms", Value: n, Max: maxTargets}
+	if err := b.ns.checkRooms(t.rooms); err != nil {
+		return t, err
 	}
-	most := b.ns.srv.cfg.MaxRoom
-	for _, list := range [...][]string{t.rooms, t.except} {
-		for _, r := range list {
-			if len(r) > most {
-				return t, &LimitError{Limit: "room name", Value: len(r), Max: most}
-			}
+	return t, b.ns.checkRooms(t.except)
+}
+
+// checkRooms checks the rooms of one call (R8).
+func (ns *Namespace) checkRooms(rooms []string) error {
+	if err := checkLimit("number of rooms", len(rooms), maxTargets); err != nil {
+		return err
+	}
+	for _, r := range rooms {
+		if err := checkLimit("room name", len(r), ns.srv.cfg.MaxRoom); err != nil {
+			return err
 		}
 	}
-	return t, nil
+	return nil
 }
 
 // Emit encodes the event once and sends it to all sockets that b addresses, on
@@ -135,14 +142,14 @@ func (b *Broadcast) target(rooms, except []string) (target, error) {
 // or the backplane's, in which case this server's own sockets have been served
 // if the event is not durable.
 func (b Broadcast) Emit(ctx context.Context, event string, args ...any) error {
-	if b.ns.template() {
+	if b.ns.template != nil {
 		return b.forChildren(func(b Broadcast) error { return b.Emit(ctx, event, args...) })
 	}
 	f, err := b.ns.encode(event, args)
 	if err != nil {
 		return err
 	}
-	return b.emitFrames(ctx, f)
+	return b.emit(ctx, event, f)
 }
 
 // Send is Emit of the event "message".
@@ -150,42 +157,40 @@ func (b Broadcast) Send(ctx context.Context, args ...any) error {
 	return b.Emit(ctx, "message", args...)
 }
 
-// EmitArgs is Emit for a relay that holds encoded arguments.
+// EmitArgs is Emit for a relay that holds encoded arguments; their binary
+// values are shared and must not be changed.
 func (b Broadcast) EmitArgs(ctx context.Context, event string, args protocol.Args) error {
-	if b.ns.template() {
+	if b.ns.template != nil {
 		return b.forChildren(func(b Broadcast) error { return b.EmitArgs(ctx, event, args) })
 	}
-	if protocol.IsReserved(event) {
-		return &reservedError{event}
-	}
-	f, err := protocol.EncodeEventArgs(b.ns.name, event, args)
+	f, err := b.ns.encodeArgs(event, args)
 	if err != nil {
 		return err
 	}
-	b.ns.outgoing(event, f)
-	return b.emitFrames(ctx, f)
+	return b.emit(ctx, event, f)
 }
 
-// forChildren repeats a call for each namespace that a dynamic one stands for.
+// forChildren repeats a call for each namespace that a Dynamic stands for.
 func (b Broadcast) forChildren(f func(Broadcast) error) error {
 	var errs []error
-	for _, ns := range b.ns.parent.Children() {
+	for _, ns := range b.ns.real() {
 		b.ns = ns
 		errs = append(errs, f(b))
 	}
 	return errors.Join(errs...)
 }
 
-func (b Broadcast) emitFrames(ctx context.Context, f protocol.Frames) error {
+func (b *Broadcast) emit(ctx context.Context, event string, f protocol.Frames) error {
 	srv := b.ns.srv
-	if srv.closing.Load() {
-		return ErrClosed
-	}
 	var rooms, except [4]string
 	t, err := b.target(rooms[:0], except[:0])
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
+	case srv.down.Load():
+		return ErrClosed
 	}
+	b.ns.outgoing(event, f)
 	if b.isDurable() {
 		return b.emitDurable(ctx, &t, f)
 	}
@@ -194,16 +199,21 @@ func (b Broadcast) emitFrames(ctx context.Context, f protocol.Frames) error {
 			return err
 		}
 	}
-	m := transport.NewMessage(f, plain{})
-	if b.flags&castUncompressed != 0 {
-		m.DisableCompression()
-	}
-	b.ns.broadcast(&t, transport.Cast{Message: m, Volatile: b.flags&castVolatile != 0, Key: b.latest})
+	b.ns.broadcast(&t, b.cast(f))
 	srv.stats.broadcasts.Add(1)
 	if b.flags&castLocal != 0 || !srv.clustered() {
 		return nil
 	}
 	return srv.cfg.Backplane.Publish(ctx, b.ns.address(&t), b.envelope(&t, f))
+}
+
+// cast is the broadcast as this server's shards get it.
+func (b *Broadcast) cast(f protocol.Frames) transport.Cast {
+	m := transport.NewMessage(f, plain{})
+	if b.flags&castUncompressed != 0 {
+		m.DisableCompression()
+	}
+	return transport.Cast{Message: m, Volatile: b.flags&castVolatile != 0, Key: b.latest}
 }
 
 func (b *Broadcast) isDurable() bool {
@@ -243,12 +253,25 @@ func (b *Broadcast) emitDurable(ctx context.Context, t *target, f protocol.Frame
 	return err
 }
 
+// flagsOf is the part of the envelope's flags that concerns the sending.
+func flagsOf(env *backplane.Envelope) (f castFlags) {
+	if env.Flags.Has(backplane.FlagVolatile) {
+		f |= castVolatile
+	}
+	if env.Flags.Has(backplane.FlagUncompressed) {
+		f |= castUncompressed
+	}
+	return f
+}
+
 // deliverEnvelope gives another server's broadcast to this server's sockets.
 func (ns *Namespace) deliverEnvelope(env *backplane.Envelope) {
-	m := transport.NewMessage(env.Frames, plain{})
-	if env.Flags.Has(backplane.FlagUncompressed) {
-		m.DisableCompression()
+	b := Broadcast{ns: ns, flags: flagsOf(env), latest: env.Key}
+	if b.flags&castVolatile == 0 {
+		// Full queues delay the backplane's, which is bounded too and counts
+		// what it drops.
+		_ = ns.waitForRoom(ns.srv.ctx)
 	}
 	t := target{rooms: env.Target.Rooms, except: env.Target.Except}
-	ns.broadcast(&t, transport.Cast{Message: m, Volatile: env.Flags.Has(backplane.FlagVolatile), Key: env.Key})
+	ns.broadcast(&t, b.cast(env.Frames))
 }

@@ -12,23 +12,23 @@ import (
 	"github.com/siod-io/siod/transport"
 )
 
-// Config configures a Server. The zero value is a working server on its own:
-// memory backplane and static membership of one must be given, see New.
+// Config configures a Server. Backplane and Membership must be given; every
+// other field has a working zero value.
 type Config struct {
 	// Transport configures the Engine.IO layer: path, heartbeats, limits,
 	// CORS. Token is set by the server.
 	Transport transport.Config
 
-	// Backplane connects the server with others. New needs one;
-	// backplane/memory for a server on its own.
+	// Backplane connects the server with others; backplane/memory for a server
+	// on its own. The server does not close it.
 	Backplane backplane.Backplane
 
-	// Membership says which servers there are. New needs one;
-	// membership/static for a server on its own.
+	// Membership says which servers there are; membership/static for a server
+	// on its own. The server does not close it.
 	Membership membership.Membership
 
-	// ConnectTimeout is how long a client may stay without a namespace. Zero
-	// means 20s. Clients of 1.x and 2.x are in "/" from the start.
+	// ConnectTimeout is how long a client may stay without a namespace, and how
+	// long middleware and OnConnect may take. Zero means 20s.
 	ConnectTimeout time.Duration
 
 	// AckTimeout bounds calls that wait for clients or servers when their
@@ -45,7 +45,8 @@ type Config struct {
 	// most.
 	MaxRoom int
 
-	// MaxRooms is how many rooms one socket may be in. Zero means 1,000.
+	// MaxRooms is how many rooms one socket may be in, its own not counted.
+	// Zero means 1,000.
 	MaxRooms int
 
 	// MaxNamespaces is how many namespaces one connection may use. Zero means
@@ -53,8 +54,15 @@ type Config struct {
 	MaxNamespaces int
 
 	// Mailbox is how many events of one socket wait for its handlers before
-	// reading from the connection pauses. Zero means 64.
+	// reading from the connection pauses. While the server waits for an
+	// acknowledgement of that client, 16 times as many are taken before the
+	// connection is closed with transport.ReasonRateLimit. Zero means 64.
 	Mailbox int
+
+	// EventRate is how many events a second one connection may send, after
+	// EventBurst at once; a client that sends more is read more slowly. Zero
+	// means no limit, and a burst of twice the rate.
+	EventRate, EventBurst int
 
 	// MaxDynamic is how many namespaces OfPattern and OfFunc may create. Zero
 	// means 10,000.
@@ -66,8 +74,8 @@ type Config struct {
 	// Recovery of connection state. It needs a backplane with a log.
 	Recovery Recovery
 
-	// CompatSeed selects the defaults of python-socketio 1.x: see
-	// docs/compatibility.md.
+	// CompatSeed selects the ways of python-socketio 1.x where they differ;
+	// see docs/compatibility.md.
 	CompatSeed bool
 
 	// Logger is for what operators should know. Nil discards.
@@ -84,8 +92,8 @@ type Recovery struct {
 	// Window is how long a session waits for its client. Zero means 2min.
 	Window time.Duration
 
-	// SkipMiddleware does not run namespace middleware on a recovery. They do
-	// run by default: who may connect can have changed.
+	// SkipMiddleware does not run namespace middleware for a client that is
+	// recovered. It does run by default: who may connect can have changed.
 	SkipMiddleware bool
 
 	// MaxBytes bounds the ring of past events, over all sockets. Zero means
@@ -103,35 +111,26 @@ type Recovery struct {
 
 const (
 	defaultRoom = backplane.DefaultRoom
-	maxTargets  = backplane.DefaultTargets
+	maxTargets  = backplane.DefaultTargets // rooms, or exceptions, in one call
 )
 
+// withDefaults fills in what was left out. New keeps its result.
 func (c Config) withDefaults() Config {
-	def := func(n *int, v int) {
-		if *n == 0 {
-			*n = v
+	if c.ConnectTimeout == 0 {
+		c.ConnectTimeout = 20 * time.Second
+	}
+	if c.AckTimeout == 0 {
+		c.AckTimeout = 10 * time.Second
+	}
+	if c.Recovery.Window == 0 {
+		c.Recovery.Window = 2 * time.Minute
+	}
+	for _, f := range c.bounds() {
+		if *f.value == 0 {
+			*f.value = f.zero
 		}
 	}
-	defTime := func(d *time.Duration, v time.Duration) {
-		if *d == 0 {
-			*d = v
-		}
-	}
-	defTime(&c.ConnectTimeout, 20*time.Second)
-	defTime(&c.AckTimeout, 10*time.Second)
-	defTime(&c.Recovery.Window, 2*time.Minute)
-	def(&c.MaxRoom, defaultRoom)
-	def(&c.MaxRooms, 1000)
-	def(&c.MaxNamespaces, 16)
-	def(&c.Mailbox, 64)
-	def(&c.MaxDynamic, 10_000)
-	def(&c.Recovery.MaxBytes, 256<<20)
-	def(&c.Recovery.ReplayEvents, 10_000)
-	def(&c.Recovery.ReplayBytes, 4<<20)
-	def(&c.Recovery.SessionEvents, 256)
-	def(&c.Recovery.SessionBytes, 64<<10)
-	def(&c.Limits.MaxEvent, protocol.DefaultMaxEvent)
-	def(&c.Limits.MaxNamespace, protocol.DefaultMaxNamespace)
+	c.Limits = c.Limits.WithDefaults()
 	if c.Codec == nil {
 		c.Codec = protocol.JSON
 	}
@@ -147,26 +146,31 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// seedTransport fills in python-socketio 1.x's defaults where nothing was set
-// (R7).
-func seedTransport(t transport.Config) transport.Config {
-	if t.PingTimeout == 0 {
-		t.PingTimeout = 60 * time.Second
-	}
-	if t.MaxPayload == 0 {
-		t.MaxPayload = 100_000_000
-	}
-	if t.Cookie == nil {
-		t.Cookie = &transport.Cookie{Name: "io"}
-	}
-	if len(t.CORS.Origins) == 0 && t.CORS.Func == nil {
-		t.CORS.Origins = []string{"*"}
-		t.CORS.Credentials, t.CORS.InsecureAnyOrigin = true, true
-	}
-	return t
+// bound is a field that must not be negative, and what zero means.
+type bound struct {
+	name  string
+	value *int
+	zero  int
 }
 
-// Validate reports all that is wrong with the configuration.
+func (c *Config) bounds() []bound {
+	return []bound{
+		{"MaxRoom", &c.MaxRoom, defaultRoom},
+		{"MaxRooms", &c.MaxRooms, 1000},
+		{"MaxNamespaces", &c.MaxNamespaces, 16},
+		{"Mailbox", &c.Mailbox, 64},
+		{"EventRate", &c.EventRate, 0},
+		{"EventBurst", &c.EventBurst, 2 * c.EventRate},
+		{"MaxDynamic", &c.MaxDynamic, 10_000},
+		{"Recovery.MaxBytes", &c.Recovery.MaxBytes, 256 << 20},
+		{"Recovery.ReplayEvents", &c.Recovery.ReplayEvents, 10_000},
+		{"Recovery.ReplayBytes", &c.Recovery.ReplayBytes, 4 << 20},
+		{"Recovery.SessionEvents", &c.Recovery.SessionEvents, 256},
+		{"Recovery.SessionBytes", &c.Recovery.SessionBytes, 64 << 10},
+	}
+}
+
+// Validate reports all that is wrong with the configuration, as New does.
 func (c Config) Validate() error {
 	c = c.withDefaults()
 	errs := []error{c.Transport.Validate()}
@@ -177,21 +181,20 @@ func (c Config) Validate() error {
 	if c.Membership == nil {
 		bad("Membership is nil: use membership/static for a server on its own")
 	}
-	if c.MaxRoom < 0 || c.MaxRoom > backplane.MaxRoom {
-		bad("MaxRoom %d is not between 1 and %d", c.MaxRoom, backplane.MaxRoom)
-	}
-	for name, n := range map[string]int{
-		"MaxRooms": c.MaxRooms, "MaxNamespaces": c.MaxNamespaces, "Mailbox": c.Mailbox, "MaxDynamic": c.MaxDynamic,
-		"Recovery.MaxBytes": c.Recovery.MaxBytes, "Recovery.ReplayEvents": c.Recovery.ReplayEvents, "Recovery.ReplayBytes": c.Recovery.ReplayBytes,
-		"Recovery.SessionEvents": c.Recovery.SessionEvents, "Recovery.SessionBytes": c.Recovery.SessionBytes,
-	} {
-		if n < 0 {
-			bad("%s %d must not be negative", name, n)
+	for _, f := range c.bounds() {
+		if *f.value < 0 {
+			bad("%s %d must not be negative", f.name, *f.value)
 		}
 	}
-	for name, d := range map[string]time.Duration{"ConnectTimeout": c.ConnectTimeout, "AckTimeout": c.AckTimeout, "Recovery.Window": c.Recovery.Window} {
-		if d < 0 {
-			bad("%s %v must not be negative", name, d)
+	if c.MaxRoom > backplane.MaxRoom {
+		bad("MaxRoom %d is over %d", c.MaxRoom, backplane.MaxRoom)
+	}
+	for _, d := range []struct {
+		name string
+		d    time.Duration
+	}{{"ConnectTimeout", c.ConnectTimeout}, {"AckTimeout", c.AckTimeout}, {"Recovery.Window", c.Recovery.Window}} {
+		if d.d < 0 {
+			bad("%s %v must not be negative", d.name, d.d)
 		}
 	}
 	if c.Recovery.Enabled && c.Backplane != nil && len(backplane.Logs(c.Backplane)) == 0 {

@@ -1,19 +1,18 @@
 package node
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/siod-io/siod/protocol"
 	"github.com/siod-io/siod/protocol/engineio"
-	"github.com/siod-io/siod/protocol/msgpack"
 	"github.com/siod-io/siod/transport"
 )
 
 // conn is the Socket.IO side of one Engine.IO session: its decoder and its
-// sockets, at most one in each namespace. Text and Binary are called by one
-// goroutine at a time.
+// sockets, at most one in each namespace.
 type conn struct {
 	srv     *Server
 	session *transport.Session
@@ -21,20 +20,22 @@ type conn struct {
 	// Of the goroutine that reads.
 	decoder protocol.Decoder
 	parser  parserKind
+	rate    bucket
 
 	awaiting atomic.Int32 // acknowledgements expected from this client
 
-	mu      sync.Mutex // guards the fields below
-	slots   []slot
-	timer   *time.Timer   // closes a connection that uses no namespace
-	resumed chan struct{} // closed when awaiting leaves 0
-	closed  bool
+	mu     sync.Mutex // guards the fields below
+	slots  []slot
+	timer  *time.Timer      // closes a connection that uses no namespace
+	wake   chan struct{}    // closed when a paused reader has to look again
+	closed transport.Reason // why the session ended; "" while it has not
+	kicked []string         // namespaces that the server ended, see stray
 }
 
-// slot is a namespace that the client named; socket is nil until the
-// middleware has let it in.
+// slot is a namespace that the client named: on its way in, or a socket.
 type slot struct {
 	name   string
+	way    *admission
 	socket *Socket
 }
 
@@ -46,32 +47,87 @@ const (
 	parserMsgpack
 )
 
-// engineHandler implements transport.Handler for a Server.
-type engineHandler struct{ srv *Server }
-
 func connOf(s *transport.Session) *conn { return s.Data().(*conn) }
 
-// Open implements transport.Handler.
-func (h engineHandler) Open(s *transport.Session) error {
-	c := &conn{srv: h.srv, session: s}
-	c.decoder.Init(h.srv.cfg.Limits)
-	s.SetData(c)
-	if s.Revision() == engineio.V3 {
-		// Clients of 1.x and 2.x are in the root namespace without asking.
-		c.parser = parserJSON
-		c.connect(protocol.Root, nil)
-		return nil
-	}
+// old reports whether the client is of the 1.x or 2.x line.
+func (c *conn) old() bool { return c.session.Revision() == engineio.V3 }
+
+// find returns the index of a namespace's slot, or -1; c.mu is held.
+func (c *conn) find(name string) int {
+	return slices.IndexFunc(c.slots, func(sl slot) bool { return sl.name == name })
+}
+
+// socket returns the connected socket of a namespace.
+func (c *conn) socket(name string) *Socket {
 	c.mu.Lock()
-	c.timer = time.AfterFunc(h.srv.cfg.ConnectTimeout, c.connectTimeout)
-	c.mu.Unlock()
+	defer c.mu.Unlock()
+	if i := c.find(name); i >= 0 {
+		return c.slots[i].socket
+	}
 	return nil
 }
 
-// connectTimeout ends a connection that did not enter a namespace in time.
-func (c *conn) connectTimeout() {
+// remove forgets a socket that ended.
+func (c *conn) remove(s *Socket) {
 	c.mu.Lock()
-	idle := len(c.slots) == 0
+	defer c.mu.Unlock()
+	if i := slices.IndexFunc(c.slots, func(sl slot) bool { return sl.socket == s }); i >= 0 {
+		c.removeAt(i)
+	}
+}
+
+// kick is remove for a socket that the server ended.
+func (c *conn) kick(s *Socket) {
+	c.remove(s)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.kicked) >= c.srv.cfg.MaxNamespaces {
+		c.kicked = c.kicked[1:]
+	}
+	c.kicked = append(c.kicked, s.ns.name)
+}
+
+// justKicked reports whether the server ended a namespace, and the client has
+// not connected to it again.
+func (c *conn) justKicked(name string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Contains(c.kicked, name)
+}
+
+// removeAt frees a slot; c.mu is held.
+func (c *conn) removeAt(i int) {
+	c.slots = slices.Delete(c.slots, i, i+1)
+	if len(c.slots) == 0 {
+		c.startTimer()
+	}
+}
+
+// startTimer bounds the time without a namespace; c.mu is held.
+func (c *conn) startTimer() {
+	if c.closed != "" {
+		return
+	}
+	if c.timer != nil {
+		c.timer.Reset(c.srv.cfg.ConnectTimeout)
+		return
+	}
+	c.timer = time.AfterFunc(c.srv.cfg.ConnectTimeout, c.idleTooLong)
+}
+
+// stopTimer ends it; c.mu is held. The timer is not kept: most connections
+// need it once.
+func (c *conn) stopTimer() {
+	if c.timer != nil {
+		c.timer.Stop()
+		c.timer = nil
+	}
+}
+
+// idleTooLong ends a connection that is in no namespace, or on its way into one.
+func (c *conn) idleTooLong() {
+	c.mu.Lock()
+	idle := len(c.slots) == 0 && c.closed == ""
 	c.mu.Unlock()
 	if idle {
 		c.srv.stats.connectTimeouts.Add(1)
@@ -79,83 +135,36 @@ func (c *conn) connectTimeout() {
 	}
 }
 
-// Text implements transport.Handler.
-func (h engineHandler) Text(s *transport.Session, data []byte) {
-	c := connOf(s)
-	if c.parser == parserUnknown {
-		c.parser = parserJSON
-	}
-	// The packet gets a buffer of its own at once: most packets are events,
-	// which outlive this call in a mailbox.
-	w := works.Get().(*work)
-	w.buf = append(w.buf[:0], data...)
-	done, err := c.decoder.Text(w.buf, &w.pkt)
-	switch {
-	case err != nil:
-		w.release()
-		c.malformed(err)
-	case done:
-		c.packet(w)
-	default:
-		w.release()
-	}
-}
-
-// Binary implements transport.Handler: an attachment, or a whole packet of the
-// msgpack parser. No client can announce its parser, but one that uses msgpack
-// sends binary before any text.
-func (h engineHandler) Binary(s *transport.Session, data []byte) {
-	c := connOf(s)
-	if c.parser == parserUnknown {
-		c.parser = parserMsgpack
-	}
-	w := works.Get().(*work)
-	if c.parser == parserMsgpack {
-		w.buf = append(w.buf[:0], data...)
-		if err := msgpack.Decode(w.buf, h.srv.cfg.Limits, &w.pkt); err != nil {
-			w.release()
-			c.malformed(err)
-			return
-		}
-		if len(w.pkt.Args.Attachments()) > 0 {
-			w.buf = nil // the attachments lie in it, and they may be kept: the buffer is theirs
-		}
-		c.packet(w)
-		return
-	}
-	p, done, err := c.decoder.Binary(append([]byte(nil), data...))
-	switch {
-	case err != nil:
-		w.release()
-		c.malformed(err)
-	case done:
-		w.pkt = *p
-		c.packet(w)
-	default:
-		w.release()
-	}
-}
-
-// Close implements transport.Handler.
-func (h engineHandler) Close(s *transport.Session, r transport.Reason) {
-	c, ok := s.Data().(*conn)
-	if !ok {
-		return
-	}
+// close ends all sockets of a session that has ended.
+func (c *conn) close(r transport.Reason) {
 	c.mu.Lock()
-	c.closed = true
+	c.closed = r
 	slots := c.slots
 	c.slots = nil
-	if c.timer != nil {
-		c.timer.Stop()
-		c.timer = nil
-	}
+	c.stopTimer()
+	c.wakeReader()
 	c.mu.Unlock()
 	for _, sl := range slots {
 		if sl.socket != nil {
 			sl.socket.end(r)
+		} else {
+			sl.way.cancel()
 		}
 	}
+}
+
+// disconnect ends the sockets of all namespaces, tells the client so, and
+// closes the connection.
+func (c *conn) disconnect() {
+	c.mu.Lock()
+	slots := slices.Clone(c.slots)
+	c.mu.Unlock()
+	for _, sl := range slots {
+		if sl.socket != nil {
+			sl.socket.kick()
+		}
+	}
+	c.session.Close(transport.ReasonForcedClose)
 }
 
 // malformed ends the connection of a client that broke the protocol.
@@ -165,128 +174,30 @@ func (c *conn) malformed(err error) {
 	c.session.Abort(transport.ReasonParseError)
 }
 
-// packet handles one packet. It owns w.
-func (c *conn) packet(w *work) {
-	p := &w.pkt
-	name := p.Namespace
-	old := c.session.Revision() == engineio.V3
-	if old && p.Type != protocol.Connect {
-		name, _ = protocol.SplitQuery(name)
-	}
-	if p.Type == protocol.Connect {
-		c.connect(name, p.Payload)
-		w.release()
-		return
-	}
-	s := c.socket(name)
-	if s == nil {
-		w.release()
-		if old || p.Type == protocol.Disconnect {
-			return // of a namespace that has just ended
-		}
-		c.malformed(errNotConnected)
-		return
-	}
-	switch p.Type {
-	case protocol.Event, protocol.BinaryEvent:
-		c.srv.stats.events.Add(1)
-		if !s.put(w) {
-			c.srv.stats.mailboxOverflows.Add(1)
-			c.session.Abort(transport.ReasonRateLimit)
-		}
-		return
-	case protocol.Ack, protocol.BinaryAck:
-		s.answered(p.ID, p.Args)
-	case protocol.Disconnect:
-		s.end(transport.ReasonClientNamespace)
-		c.remove(s)
-	default:
-		c.malformed(errNotConnected)
-	}
-	w.release()
-}
-
-var errNotConnected = &protocol.SyntaxError{Reason: "packet for a namespace that is not connected"}
-
-// socket returns the connected socket of a namespace.
-func (c *conn) socket(name string) *Socket {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for i := range c.slots {
-		if c.slots[i].name == name {
-			return c.slots[i].socket
-		}
-	}
-	return nil
-}
-
-// sockets lists the connection's sockets.
-func (c *conn) sockets() []*Socket {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	all := make([]*Socket, 0, len(c.slots))
-	for i := range c.slots {
-		if s := c.slots[i].socket; s != nil {
-			all = append(all, s)
-		}
-	}
-	return all
-}
-
-// remove forgets a socket that ended.
-func (c *conn) remove(s *Socket) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for i := range c.slots {
-		if c.slots[i].socket == s {
-			c.slots = append(c.slots[:i], c.slots[i+1:]...)
-			return
-		}
-	}
-}
-
-// vacate forgets a namespace that did not let the client in.
-func (c *conn) vacate(name string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for i := range c.slots {
-		if c.slots[i].name == name {
-			c.slots = append(c.slots[:i], c.slots[i+1:]...)
-			break
-		}
-	}
-	if len(c.slots) == 0 && !c.closed && c.session.Revision() != engineio.V3 {
-		if c.timer != nil {
-			c.timer.Stop()
-		}
-		c.timer = time.AfterFunc(c.srv.cfg.ConnectTimeout, c.connectTimeout)
-	}
-}
-
-// resume returns a channel that is closed when the connection begins to wait
-// for an answer of its client: reading must then go on.
-func (c *conn) resume() <-chan struct{} {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.resumed == nil {
-		c.resumed = make(chan struct{})
-	}
-	if c.awaiting.Load() > 0 {
-		done := make(chan struct{})
-		close(done)
-		return done
-	}
-	return c.resumed
-}
-
-// await counts one more answer that is expected.
+// await counts one more answer that is expected. A reader that is paused by a
+// full mailbox goes on then, since the answer arrives behind what it holds.
 func (c *conn) await() {
 	if c.awaiting.Add(1) == 1 {
 		c.mu.Lock()
-		if c.resumed != nil {
-			close(c.resumed)
-			c.resumed = nil
-		}
+		c.wakeReader()
 		c.mu.Unlock()
 	}
+}
+
+func (c *conn) wakeReader() {
+	if c.wake != nil {
+		close(c.wake)
+		c.wake = nil
+	}
+}
+
+// paused returns a channel that is closed when the connection ends or begins
+// to expect an answer. The caller looks at both after the call, not before.
+func (c *conn) paused() (wake <-chan struct{}, closed bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.wake == nil {
+		c.wake = make(chan struct{})
+	}
+	return c.wake, c.closed != ""
 }

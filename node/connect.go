@@ -4,115 +4,209 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base64"
-	"errors"
-	"fmt"
+	"net/http"
 	"net/url"
-	"runtime/debug"
 	"slices"
 
 	"github.com/siod-io/siod/protocol"
-	"github.com/siod-io/siod/protocol/engineio"
 	"github.com/siod-io/siod/transport"
 )
 
-// connect handles a CONNECT packet on the reader's goroutine: it reserves the
-// namespace on this connection and hands over to admit, which may block.
+// admission is one client's way into one namespace: lookup, middleware,
+// OnConnect, accept.
+type admission struct {
+	c       *conn
+	name    string
+	query   string
+	payload []byte
+	quick   bool            // nothing of it can block
+	ctx     context.Context // ends with the connection, and with ConnectTimeout
+	cancel  context.CancelFunc
+}
+
+// connect handles a CONNECT packet on the reader's goroutine. What may block is
+// left to a goroutine of its own.
 func (c *conn) connect(name string, payload []byte) {
-	old := c.session.Revision() == engineio.V3
-	query := ""
-	if old {
-		name, query = protocol.SplitQuery(name)
+	a := c.admission(name, payload)
+	switch {
+	case a == nil:
+	case a.quick:
+		a.run()
+	case !c.srv.tasks.start(a.run):
+		a.give()
+	}
+}
+
+// connectRoot lets a client of 1.x or 2.x into the root namespace, in which it
+// is without asking. With CompatSeed the handshake waits for the decision.
+func (c *conn) connectRoot() error {
+	if !c.srv.cfg.CompatSeed {
+		c.connect(protocol.Root, nil)
+		return nil
+	}
+	a := c.admission(protocol.Root, nil)
+	if a == nil {
+		return &transport.RequestError{Code: transport.CodeForbidden, Status: http.StatusServiceUnavailable, Context: "closed"}
+	}
+	if err := a.decide(); err != nil {
+		ce := c.connectError(protocol.Root, err)
+		return &transport.RequestError{Code: transport.CodeForbidden, Status: http.StatusUnauthorized, Message: ce.Message, Context: "refused by the root namespace"}
+	}
+	return nil
+}
+
+// admission reserves a namespace on the connection. It returns nil if the
+// packet has been dealt with.
+func (c *conn) admission(name string, payload []byte) *admission {
+	a := &admission{c: c, name: name}
+	if c.old() {
+		a.name, a.query = protocol.SplitQuery(name)
+	} else {
+		a.payload = slices.Clone(payload)
+	}
+	if a.quick = c.srv.quick(a.name); a.quick {
+		a.ctx, a.cancel = c.srv.ctx, func() {}
+	} else {
+		a.ctx, a.cancel = context.WithTimeout(c.srv.ctx, c.srv.cfg.ConnectTimeout)
 	}
 	c.mu.Lock()
-	if c.closed {
-		c.mu.Unlock()
-		return
-	}
-	if c.timer != nil {
-		c.timer.Stop()
-		c.timer = nil
-	}
-	if i := slices.IndexFunc(c.slots, func(sl slot) bool { return sl.name == name }); i >= 0 {
+	if i := c.find(a.name); i >= 0 && c.closed == "" {
 		s := c.slots[i].socket
 		c.mu.Unlock()
-		c.connectAgain(name, s, old)
-		return
+		a.cancel()
+		c.connectAgain(a.name, s)
+		return nil
 	}
-	if len(c.slots) >= c.srv.cfg.MaxNamespaces {
+	full := len(c.slots) >= c.srv.cfg.MaxNamespaces
+	if full || c.closed != "" {
 		c.mu.Unlock()
-		c.refuse(name, &ConnectError{Message: "Too many namespaces"})
-		return
+		a.cancel()
+		if full {
+			c.refuse(a.name, &ConnectError{Message: "Too many namespaces"})
+		}
+		return nil
 	}
-	c.slots = append(c.slots, slot{name: name})
+	c.stopTimer()
+	c.slots = append(c.slots, slot{name: a.name, way: a})
+	c.kicked = slices.DeleteFunc(c.kicked, func(n string) bool { return n == a.name })
 	c.mu.Unlock()
-	a := admission{c: c, name: name, query: query, payload: slices.Clone(payload)}
-	if ns := c.srv.known(name); ns != nil && ns.quick() {
-		a.run()
-		return
-	}
-	c.srv.wg.Go(a.run)
+	return a
 }
 
 // connectAgain: clients before 3.x may repeat a CONNECT, later ones never do.
-func (c *conn) connectAgain(name string, s *Socket, old bool) {
-	if !old {
+func (c *conn) connectAgain(name string, s *Socket) {
+	switch {
+	case !c.old():
 		c.malformed(errConnectedTwice)
-		return
-	}
-	if s != nil {
+	case s != nil:
 		c.session.SendFrames(protocol.Frames{Text: protocol.AppendConnect(nil, name, nil)})
 	}
 }
 
 var errConnectedTwice = &protocol.SyntaxError{Reason: "CONNECT for a connected namespace"}
 
-// quick reports whether letting a socket in cannot block, so that it need not
-// have a goroutine.
-func (ns *Namespace) quick() bool {
-	t := ns.handlers.Load()
-	return len(t.middleware) == 0 && len(t.connect) == 0 && ns.srv.recovery == nil
+// quick reports whether deciding about a client cannot block, so that it need
+// not have a goroutine.
+func (srv *Server) quick(name string) bool {
+	ns := srv.known(name)
+	if ns == nil {
+		return !srv.hasDynamic()
+	}
+	t := ns.table()
+	return len(t.middleware) == 0 && len(t.connect) == 0 && srv.recovery == nil
 }
 
-// admission is one client's way into one namespace.
-type admission struct {
-	c       *conn
-	name    string
-	query   string
-	payload []byte
-}
-
+// run decides, and tells the client if it is refused.
 func (a *admission) run() {
-	if err := a.admit(); err != nil {
-		a.c.vacate(a.name)
+	if err := a.decide(); err != nil {
 		a.c.refuse(a.name, err)
 	}
 }
 
+// decide lets the client in, or frees its slot and says why not.
+func (a *admission) decide() error {
+	defer a.cancel()
+	err := a.admit()
+	if err != nil {
+		a.give()
+	}
+	return err
+}
+
+// give frees the slot, unless the client gave it up already.
+func (a *admission) give() {
+	c := a.c
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if i := slices.IndexFunc(c.slots, func(sl slot) bool { return sl.way == a }); i >= 0 {
+		c.removeAt(i)
+	}
+}
+
+// take makes the slot the socket's. If it is gone, because the connection or
+// the client's interest ended, it returns why.
+func (a *admission) take(s *Socket) (gone Reason) {
+	c := a.c
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed != "" {
+		return c.closed
+	}
+	i := slices.IndexFunc(c.slots, func(sl slot) bool { return sl.way == a })
+	if i < 0 {
+		return transport.ReasonClientNamespace
+	}
+	c.slots[i].way, c.slots[i].socket = nil, s
+	return ""
+}
+
 func (a *admission) admit() error {
-	ctx, cancel := context.WithTimeout(a.c.srv.ctx, a.c.srv.cfg.ConnectTimeout)
-	defer cancel()
-	ns, err := a.c.srv.lookup(ctx, a.name, a.payload)
+	srv := a.c.srv
+	ns, err := srv.lookup(a.ctx, a.name, a.payload)
 	if err != nil {
 		return err
 	}
 	s, claim := a.socket(ns)
-	t := ns.handlers.Load()
-	if claim == nil || !ns.srv.cfg.Recovery.SkipMiddleware {
-		if err := runConnect(s, t.middleware); err != nil {
-			ns.release()
-			return err
-		}
-	}
-	if ns.srv.recovery != nil {
-		ns.srv.recovery.attach(ctx, s, claim)
-	}
-	ns.enter(s)
-	if err := runConnect(s, t.connect); err != nil {
+	if err := a.letIn(s, claim); err != nil {
 		ns.abandon(s)
 		return err
 	}
-	ns.accept(s)
+	ns.accept(s, a)
 	return nil
+}
+
+// letIn asks the application: middleware, then, with the session that the
+// socket continues or begins, OnConnect.
+func (a *admission) letIn(s *Socket, claim *claim) error {
+	t, rec := s.ns.table(), s.ns.srv.recovery
+	if rec != nil && claim != nil && rec.srv.cfg.Recovery.SkipMiddleware {
+		rec.attach(a.ctx, s, claim)
+	}
+	if !s.recovered { // a claim that proves nothing skips nothing
+		if err := a.ask("middleware", t.middleware, s); err != nil {
+			return err
+		}
+	}
+	if rec != nil && s.rec == nil {
+		rec.attach(a.ctx, s, claim)
+	}
+	s.ns.enter(s)
+	return a.ask("OnConnect", t.connect, s)
+}
+
+// ask runs middlewares or OnConnect handlers; a panic refuses.
+func (a *admission) ask(what string, fs []connectHandler, s *Socket) error {
+	if len(fs) == 0 {
+		return nil
+	}
+	return a.c.srv.guard(what, func() error {
+		for _, f := range fs {
+			if err := f(a.ctx, s); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // socket makes the socket that asks to be let in. A recovering client also
@@ -122,23 +216,21 @@ func (a *admission) socket(ns *Namespace) (*Socket, *claim) {
 	if a.c.parser == parserMsgpack {
 		s.form = formMsgpack
 	}
-	payload := a.payload
-	var cl *claim
-	switch {
-	case a.c.session.Revision() == engineio.V3:
+	if a.c.old() {
 		// The id that clients of 1.x and 2.x compute for themselves.
 		s.id = a.c.session.ID()
 		if ns.name != protocol.Root {
 			s.id = ns.name + "#" + s.id
 		}
-		payload = queryJSON(a.query)
-	default:
-		s.id = ns.srv.newID()
-		if ns.srv.recovery != nil && payload != nil {
-			payload, cl = splitClaim(payload)
-		}
+		s.auth = queryJSON(a.query)
+		return s, nil
 	}
-	s.auth = payload
+	s.id, s.auth = ns.srv.newID(), a.payload
+	if ns.srv.recovery == nil || a.payload == nil {
+		return s, nil
+	}
+	var cl *claim
+	s.auth, cl = splitClaim(a.payload)
 	return s, cl
 }
 
@@ -165,181 +257,4 @@ func (srv *Server) newID() string {
 	var b [15]byte
 	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
 	return srv.token + base64.RawURLEncoding.EncodeToString(b[:])
-}
-
-// runConnect runs middlewares or OnConnect handlers; a panic refuses.
-func runConnect(s *Socket, fs []func(context.Context, *Socket) error) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			s.ns.srv.stats.panics.Add(1)
-			s.ns.srv.cfg.Logger.Error("panic while connecting", "ns", s.ns.name, "panic", p, "stack", string(debug.Stack()))
-			err = errPanicked
-		}
-	}()
-	for _, f := range fs {
-		if err := f(s.Context(), s); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// refuse tells the client why it is not let in.
-func (c *conn) refuse(name string, err error) {
-	c.srv.stats.connectErrors.Add(1)
-	ce, ok := errors.AsType[*ConnectError](err)
-	if !ok {
-		c.srv.cfg.Logger.Warn("connection refused by an error that is not a ConnectError", "ns", clip(name), "err", err)
-		ce = &ConnectError{Message: "not authorized"}
-	}
-	f := protocol.Frames{Text: protocol.AppendConnectError(nil, name, c.refusal(ce))}
-	if c.parser == parserMsgpack {
-		f = parser(f, formMsgpack)
-	}
-	c.session.SendFrames(f)
-}
-
-// refusal is the error's JSON. Old clients get a string, or the data alone
-// (R17).
-func (c *conn) refusal(ce *ConnectError) []byte {
-	codec := c.srv.cfg.Codec
-	var v any
-	switch {
-	case c.session.Revision() == engineio.V4 && ce.Data != nil:
-		v = struct {
-			Message string `json:"message"`
-			Data    any    `json:"data"`
-		}{ce.Message, ce.Data}
-	case c.session.Revision() == engineio.V4:
-		v = struct {
-			Message string `json:"message"`
-		}{ce.Message}
-	case ce.Data != nil:
-		v = ce.Data
-	default:
-		v = ce.Message
-	}
-	b, bin, err := codec.AppendValue(nil, nil, v)
-	if err != nil || len(bin) > 0 {
-		c.srv.cfg.Logger.Warn("data of a refusal cannot be sent", "err", fmt.Sprint(err))
-		b, _, _ = codec.AppendValue(nil, nil, map[string]string{"message": ce.Message})
-	}
-	return b
-}
-
-// enter makes a socket a pending member of its namespace: broadcasts for it are
-// held back until accept.
-func (ns *Namespace) enter(s *Socket) {
-	x := ns.indexOf(s.conn.session)
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	s.mu.Lock()
-	if s.state == socketConnecting {
-		s.state = socketPending
-	}
-	s.mu.Unlock()
-	if !s.recovered {
-		s.ownRoom = true
-	}
-	for i := range s.joining {
-		if !s.joining[i].kept {
-			s.joining[i].since = x.shard.Position()
-		}
-	}
-	s.replayTo = x.shard.Position()
-	x.pending = append(x.pending, s)
-}
-
-// unpend takes a socket off the pending ones; x.mu is held.
-func (x *roomIndex) unpend(s *Socket) {
-	if i := slices.Index(x.pending, s); i >= 0 {
-		x.pending = slices.Delete(x.pending, i, i+1)
-	}
-}
-
-// abandon undoes enter for a socket that OnConnect refused.
-func (ns *Namespace) abandon(s *Socket) {
-	x := ns.indexOf(s.conn.session)
-	x.mu.Lock()
-	x.unpend(s)
-	x.mu.Unlock()
-	s.mu.Lock()
-	s.state, s.hold = socketEnded, nil
-	s.mu.Unlock()
-	s.rec.drop()
-	ns.release()
-}
-
-// accept makes a socket a full member and tells its client: CONNECT, what a
-// recovered client missed, what was held back, and then live.
-func (ns *Namespace) accept(s *Socket) {
-	x := ns.indexOf(s.conn.session)
-	x.mu.Lock()
-	s.mu.Lock()
-	x.unpend(s)
-	c := s.conn
-	c.mu.Lock()
-	i := slices.IndexFunc(c.slots, func(sl slot) bool { return sl.name == ns.name && sl.socket == nil })
-	gone := c.closed || i < 0
-	if !gone {
-		c.slots[i].socket = s
-	}
-	c.mu.Unlock()
-	if gone {
-		s.state, s.hold = socketEnded, nil
-		s.mu.Unlock()
-		s.suspendPending()
-		x.mu.Unlock()
-		ns.lost(s)
-		return
-	}
-	own := s.ownRoom // OnConnect may have left it
-	x.insert(s)
-	s.ownRoom = own
-	first := s.joinPending(x)
-	c.session.SendFrames(parser(protocol.Frames{Text: protocol.AppendConnect(nil, ns.name, s.welcome())}, s.form&formMsgpack))
-	s.replay()
-	for _, h := range s.hold {
-		c.session.SendLatest(h.Message, s.form, h.Volatile, h.Key)
-	}
-	s.hold = nil
-	s.state = socketConnected
-	s.mu.Unlock()
-	x.mu.Unlock()
-	ns.srv.stats.connects.Add(1)
-	ns.joined(s, first)
-}
-
-// joinPending carries out the joins made before accept; x.mu is held. It
-// returns the rooms with whether the shard had no member before.
-func (s *Socket) joinPending(x *roomIndex) (changes []roomChange) {
-	for _, j := range s.joining {
-		if joined, first := x.join(s, j.name, j.since); joined {
-			changes = append(changes, roomChange{room: j.name, edge: first})
-		}
-	}
-	s.joining = nil
-	return changes
-}
-
-// welcome is the CONNECT packet's payload; s.mu is held.
-func (s *Socket) welcome() []byte {
-	if s.conn.session.Revision() == engineio.V3 {
-		return nil
-	}
-	b := append([]byte(`{"sid":"`), s.id...)
-	if s.rec != nil {
-		b = append(append(b, `","pid":"`...), s.rec.pid...)
-	}
-	return append(b, `"}`...)
-}
-
-// lost ends a socket whose connection ended while OnConnect ran: OnConnect
-// succeeded, so OnDisconnect is due.
-func (ns *Namespace) lost(s *Socket) {
-	s.reason = transport.ReasonTransportClose
-	t := ns.handlers.Load()
-	s.runDisconnect(t.disconnect)
-	s.runDisconnect(t.disconnected)
-	ns.release()
 }

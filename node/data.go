@@ -2,6 +2,7 @@ package node
 
 import (
 	"encoding/json"
+	"maps"
 
 	"github.com/siod-io/siod/protocol"
 )
@@ -30,21 +31,33 @@ func (k Key[T]) Set(s *Socket, v T) {
 // Get returns the value, and whether there is one of this type.
 func (k Key[T]) Get(s *Socket) (T, bool) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch v := s.data[k.name].(type) {
+	v := s.data[k.name]
+	s.mu.Unlock()
+	switch v := v.(type) {
 	case T:
 		return v, true
-	case rawData:
-		// It came with a recovered session; decode it once.
+	case rawData: // of a recovered session
 		var t T
 		if err := s.ns.srv.cfg.Codec.DecodeValue(v, nil, &t); err != nil {
 			return t, false
 		}
-		s.data[k.name] = t
-		return t, true
+		return k.settle(s, t), true
 	}
 	var zero T
 	return zero, false
+}
+
+// settle keeps a decoded value, unless somebody was faster: all get the same.
+func (k Key[T]) settle(s *Socket, v T) T {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch now := s.data[k.name].(type) {
+	case T:
+		return now
+	case rawData:
+		s.data[k.name] = v
+	}
+	return v
 }
 
 // Delete removes the value.
@@ -60,8 +73,9 @@ type rawData []byte
 // dataRaw encodes the socket's data, for other servers.
 func (s *Socket) dataRaw() map[string]json.RawMessage {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	return encodeData(s.ns.srv.cfg.Codec, s.data)
+	data := maps.Clone(s.data) // encoding is the application's code
+	s.mu.Unlock()
+	return encodeData(s.ns.srv.cfg.Codec, data)
 }
 
 // encodeData leaves out values that have no JSON, or binary parts.

@@ -19,30 +19,55 @@
 //	})
 //	err = srv.ListenAndServe(ctx, "127.0.0.1:3000", nil)
 //
+// # The life of a socket
+//
+// A client asks for a namespace. The namespace is looked up, made if a Dynamic
+// accepts its name; the middlewares of Use and then the handlers of OnConnect
+// run, and an error of one refuses the client. From the beginning of OnConnect
+// the socket is a member of its rooms; what is sent to it is held back until
+// the client has been told that it is connected, and follows then, in order.
+// At the end nothing reaches the socket any more, its context ends, events that
+// arrived before are handled, and OnDisconnecting and OnDisconnect run, once
+// each, exactly if OnConnect succeeded.
+//
 // # The way of an event
 //
 // The session's reader decodes a packet and puts it into the socket's mailbox;
 // the mailbox runs the handlers, one event at a time. Acknowledgements and the
 // ends of namespaces pass the mailbox by, so a handler may wait for its own
-// client. A full mailbox pauses the reading from its connection.
+// client. A full mailbox pauses the reading from its connection (R1).
 //
 // # The way of a broadcast
 //
 // The event is encoded once. Each shard's room index resolves who gets it and
 // posts it to the shard's writer under one lock; a room's member list is
-// handed over as it is, without a copy. Other nodes get the encoded packet in
-// an envelope. A durable broadcast goes to the log only, and every node
-// delivers it when the log's feed brings it.
+// handed over as it is, without a copy (R11). Other nodes get the encoded
+// packet in an envelope. A durable broadcast goes to the log only, and every
+// node delivers it when the log's feed brings it.
 //
 // # Goroutines
 //
-// A mailbox has one while it has work, a connection to a namespace with
-// middleware or OnConnect one until it is decided; both, and those of
-// Server.Go, are waited for by Shutdown. One watches the membership.
+// A mailbox has one while it has work; a client on its way into a namespace
+// with middleware, OnConnect or recovery one until it is decided; a broadcast
+// with acknowledgements one for other servers' answers, and one on each of
+// these; events of another server one while there are any. One watches the
+// membership. Shutdown waits for all of them and for those of Server.Go.
+// Handlers of OnRoom, OnAnyOutgoing and Broadcast calls run in the goroutine
+// of whoever caused them.
 //
-// # Locks, in order
+// # Locks
 //
-// Server.mu → roomIndex.mu → Socket.mu → conn.mu → transport's session and
-// shard locks → session.mu → recovery.mu, feed.mu, interest.mu. Handlers are
-// called under none of them.
+// In this order, where several are held:
+//
+//	Server.mu        namespaces; Dynamic.childMu is taken under it
+//	roomIndex.mu     one shard's sockets and rooms
+//	  interest.mu    rooms of this server, with the backplane's own locks under it
+//	  collector.mu   answers to one broadcast; collectors.mu is taken before it
+//	Socket.mu        state, data, pending acknowledgements
+//	conn.mu          namespaces of one connection
+//	transport's session and shard locks
+//	session.mu, recovery.mu, feed.mu
+//
+// mailbox.mu, Namespace.mu and serverEvents.mu are leaves. The application's
+// code is called under none of them.
 package node

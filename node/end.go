@@ -2,64 +2,69 @@ package node
 
 import (
 	"context"
-	"runtime/debug"
+	"slices"
+
+	"github.com/siod-io/siod/protocol"
+	"github.com/siod-io/siod/transport"
 )
 
-// end ends a connected socket, once, and reports whether it did. Its context
-// and waiting calls end at once; events that arrived before are handled, then
-// OnDisconnecting and OnDisconnect run.
+// end ends a connected socket, once, and reports whether it did. At once, its
+// context and waiting calls end and nothing reaches it any more. Events that
+// arrived before are handled, except when it is the server that ends it, and
+// then OnDisconnecting and OnDisconnect run.
 func (s *Socket) end(r Reason) bool {
 	s.mu.Lock()
 	if s.state != socketConnected {
 		s.mu.Unlock()
 		return false
 	}
-	s.state, s.reason = socketEnded, r
-	acks := s.acks
-	s.acks = nil
+	s.finish(r)
+	srv := s.ns.srv
+	srv.stats.disconnects.Add(1)
+	s.ns.withdraw(s)
+	srv.collectors.gone(s)
+	s.closeMailbox(r == transport.ReasonServerNamespace)
+	t := s.ns.table()
+	if len(t.disconnecting)+len(t.disconnect) == 0 {
+		s.forgetRooms()
+		s.ns.release()
+		return true
+	}
+	s.after(func() {
+		s.farewell("OnDisconnecting", t.disconnecting)
+		s.forgetRooms()
+		s.farewell("OnDisconnect", t.disconnect)
+		s.ns.release()
+	})
+	return true
+}
+
+// finish marks the socket as ended and ends what waits for it. It is called
+// with s.mu and releases it.
+func (s *Socket) finish(r Reason) {
+	s.state, s.reason, s.hold = socketEnded, r, nil
+	acks, fns := s.acks, s.doneFns
+	s.acks, s.doneFns = nil, nil
 	if s.done != nil {
 		close(s.done)
 	}
-	fns := s.doneFns
-	s.doneFns = nil
 	s.mu.Unlock()
 	for _, a := range acks {
 		a.finish(s.conn, ackResult{err: ErrDisconnected})
 	}
 	for _, f := range fns {
-		go f()
+		go f() // as context.AfterFunc promises
 	}
-	s.ns.srv.stats.disconnects.Add(1)
-	s.ns.srv.collectors.gone(s)
-	s.closeMailbox()
-	if t := s.ns.handlers.Load(); len(t.disconnect)+len(t.disconnected) == 0 {
-		s.ns.withdraw(s)
-		return true
-	}
-	s.after(func() {
-		t := s.ns.handlers.Load()
-		s.runDisconnect(t.disconnect)
-		s.ns.withdraw(s)
-		s.runDisconnect(t.disconnected)
-	})
-	return true
 }
 
-func (s *Socket) runDisconnect(fs []func(context.Context, *Socket, Reason)) {
+func (s *Socket) farewell(what string, fs []disconnectHandler) {
+	reason := s.Reason()
 	for _, f := range fs {
-		s.guard(func() { f(s.ns.srv.ctx, s, s.reason) })
+		_ = s.ns.srv.guard(what, func() error {
+			f(s.ns.srv.last, s, reason)
+			return nil
+		})
 	}
-}
-
-// guard runs a handler whose panic must cost nothing else.
-func (s *Socket) guard(f func()) {
-	defer func() {
-		if p := recover(); p != nil {
-			s.ns.srv.stats.panics.Add(1)
-			s.ns.srv.cfg.Logger.Error("panic in handler", "ns", s.ns.name, "sid", s.id, "panic", p, "stack", string(debug.Stack()))
-		}
-	}()
-	f()
 }
 
 // Reason is why the socket ended, "" while it has not.
@@ -67,4 +72,63 @@ func (s *Socket) Reason() Reason {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.reason
+}
+
+// Disconnect ends the socket: the client is told, and does not come back by
+// itself. With closeConnection the sockets of all namespaces of the connection
+// end in the same way, and the connection is closed. In a middleware or in
+// OnConnect it takes effect when OnConnect has succeeded.
+func (s *Socket) Disconnect(closeConnection bool) {
+	s.mu.Lock()
+	if s.state < socketConnected {
+		if s.leaving = max(s.leaving, leaves); closeConnection {
+			s.leaving = leavesWithConnection
+		}
+		s.mu.Unlock()
+		return
+	}
+	s.mu.Unlock()
+	if closeConnection {
+		s.conn.disconnect()
+		return
+	}
+	if s.kick() {
+		s.conn.rootEnded(s)
+	}
+}
+
+// kick ends the socket and tells its client.
+func (s *Socket) kick() bool {
+	if !s.end(transport.ReasonServerNamespace) {
+		return false
+	}
+	s.conn.kick(s)
+	s.conn.session.SendFrames(parser(protocol.Frames{Text: protocol.AppendDisconnect(nil, s.ns.name)}, s.form&formMsgpack))
+	return true
+}
+
+// leaving is what Disconnect asked for before the socket was connected.
+type leaving uint8
+
+const (
+	stays leaving = iota
+	leaves
+	leavesWithConnection
+)
+
+type disconnectHandler = func(ctx context.Context, s *Socket, r Reason)
+
+// OnDisconnecting registers a handler that runs when a socket has ended, behind
+// the events that arrived before. Nothing is delivered to the socket any
+// more, but Socket.Rooms still lists the rooms that it was in. For each socket
+// whose OnConnect succeeded it runs once, and then OnDisconnect does. ctx ends
+// when Shutdown gives up waiting.
+func (ns *Namespace) OnDisconnecting(f func(ctx context.Context, s *Socket, r Reason)) {
+	ns.register(func(t *handlers) { t.disconnecting = append(slices.Clip(t.disconnecting), f) })
+}
+
+// OnDisconnect registers a handler that runs after OnDisconnecting, when the
+// socket is in no room any more.
+func (ns *Namespace) OnDisconnect(f func(ctx context.Context, s *Socket, r Reason)) {
+	ns.register(func(t *handlers) { t.disconnect = append(slices.Clip(t.disconnect), f) })
 }

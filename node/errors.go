@@ -25,6 +25,9 @@ var (
 	// ErrAcked: the event was acknowledged already.
 	ErrAcked = errors.New("node: the event is acknowledged already")
 
+	// ErrTemplate: the call needs one namespace, and a Dynamic stands for many.
+	ErrTemplate = errors.New("node: not possible on a pattern of namespaces")
+
 	// ErrMoved: the session lives on another node by now.
 	ErrMoved = errors.New("node: session moved to another node")
 )
@@ -67,19 +70,34 @@ func (e *LimitError) Error() string {
 	return fmt.Sprintf("node: %s of %d is over the limit of %d", e.Limit, e.Value, e.Max)
 }
 
+// checkLimit returns a *LimitError if value is over most.
+func checkLimit(what string, value, most int) error {
+	if value > most {
+		return &LimitError{Limit: what, Value: value, Max: most}
+	}
+	return nil
+}
+
+// reservedError names the event of an ErrReserved.
+type reservedError struct{ event string }
+
+func (e *reservedError) Error() string { return ErrReserved.Error() + ": " + e.event }
+func (e *reservedError) Unwrap() error { return ErrReserved }
+
 // FailedNode is a node that did not answer a cluster request, and why.
 type FailedNode struct {
 	Node   string // boot id
-	Reason string // "dead", "unreachable", "lost"
+	Reason string // "dead", "unreachable", "lost" (some of its answers were), "timeout"
 }
 
-// PartialError says that a request to sockets or nodes was not answered by
-// all. What was answered is valid.
+// PartialError says that not all sockets or nodes that a request concerned
+// took part in it. What was answered is valid.
 type PartialError struct {
-	// Missing lists the ids of sockets that were asked and did not answer; of
-	// nodes if the request was not for sockets.
+	// Missing lists the ids of sockets that were asked and did not answer, or
+	// to which an operation could not be applied.
 	Missing []string
-	// FailedNodes lists nodes that could not be asked or died meanwhile.
+	// FailedNodes lists nodes that could not be asked, died meanwhile, or had
+	// not finished when the wait ended.
 	FailedNodes []FailedNode
 	// Err is why the wait ended, context.DeadlineExceeded for one; nil if it
 	// ended because nobody was left to answer.

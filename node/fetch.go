@@ -2,37 +2,12 @@ package node
 
 import (
 	"context"
-	"encoding/json"
 	"iter"
 	"slices"
-	"time"
 
 	"github.com/siod-io/siod/backplane"
 	"github.com/siod-io/siod/protocol"
 )
-
-// RemoteSocket describes a socket of any server, as it was when it was fetched.
-type RemoteSocket struct {
-	ID        string                     `json:"id"`
-	Node      string                     `json:"node"` // boot id of its server
-	Namespace string                     `json:"namespace"`
-	Rooms     []string                   `json:"rooms,omitzero"`
-	User      string                     `json:"user,omitzero"`
-	Transport string                     `json:"transport,omitzero"`
-	Data      map[string]json.RawMessage `json:"data,omitzero"` // by key; see Key.From
-	Handshake *RemoteHandshake           `json:"handshake,omitzero"`
-	ns        *Namespace
-}
-
-// RemoteHandshake is a socket's handshake as other servers see it.
-type RemoteHandshake struct {
-	Time    time.Time           `json:"time"`
-	Address string              `json:"address"`
-	URL     string              `json:"url"`
-	Secure  bool                `json:"secure,omitzero"`
-	Header  map[string][]string `json:"header,omitzero"`
-	Auth    string              `json:"auth,omitzero"` // JSON
-}
 
 // Fetch says what FetchSocketsWith returns.
 type Fetch struct {
@@ -41,19 +16,29 @@ type Fetch struct {
 	// NoRooms and NoData leave these out.
 	NoRooms bool `json:"noRooms,omitzero"`
 	NoData  bool `json:"noData,omitzero"`
-	// CountOnly yields no sockets; see CountSockets.
-	CountOnly bool `json:"countOnly,omitzero"`
 }
 
-// fetched is one node's answer.
+// fetchBody asks a node for its part.
+type fetchBody struct {
+	Fetch
+	Count bool `json:"count,omitzero"` // only how many
+}
+
+// fetched is one of a node's answers.
 type fetched struct {
-	Count   int            `json:"count"`
+	Count   int            `json:"count"` // of Sockets, or of all if only they are asked for
 	Sockets []RemoteSocket `json:"sockets,omitzero"`
 }
 
+// Answers are cut so that no message between nodes grows with a room.
+const (
+	socketsPerReply = 200
+	roomsPerReply   = 1000
+)
+
 // FetchSockets yields the addressed sockets of all servers, with rooms and
 // data, without handshakes. If a server does not answer, the last pair carries
-// a *PartialError.
+// a *PartialError. Leaving the loop early gives up the rest.
 func (b Broadcast) FetchSockets(ctx context.Context) iter.Seq2[RemoteSocket, error] {
 	return b.FetchSocketsWith(ctx, Fetch{})
 }
@@ -62,15 +47,17 @@ func (b Broadcast) FetchSockets(ctx context.Context) iter.Seq2[RemoteSocket, err
 func (b Broadcast) FetchSocketsWith(ctx context.Context, f Fetch) iter.Seq2[RemoteSocket, error] {
 	return func(yield func(RemoteSocket, error) bool) {
 		stopped := false
-		give := func(part fetched) {
+		err := b.fetch(ctx, fetchBody{Fetch: f}, func(ns *Namespace, part fetched) bool {
 			for _, r := range part.Sockets {
-				r.ns = b.ns
-				if !stopped && !yield(r, nil) {
+				r.ns = ns
+				if !yield(r, nil) {
 					stopped = true
+					return false
 				}
 			}
-		}
-		if err := b.fetch(ctx, f, give); err != nil && !stopped {
+			return true
+		})
+		if err != nil && !stopped {
 			yield(RemoteSocket{}, err)
 		}
 	}
@@ -80,7 +67,10 @@ func (b Broadcast) FetchSocketsWith(ctx context.Context, f Fetch) iter.Seq2[Remo
 // *PartialError the count is that of the servers which answered.
 func (b Broadcast) CountSockets(ctx context.Context) (int, error) {
 	n := 0
-	err := b.fetch(ctx, Fetch{CountOnly: true}, func(f fetched) { n += f.Count })
+	err := b.fetch(ctx, fetchBody{Count: true}, func(_ *Namespace, f fetched) bool {
+		n += f.Count
+		return true
+	})
 	return n, err
 }
 
@@ -89,104 +79,112 @@ func (ns *Namespace) FetchSockets(ctx context.Context) iter.Seq2[RemoteSocket, e
 	return ns.Broadcast().FetchSockets(ctx)
 }
 
-func (b Broadcast) fetch(ctx context.Context, f Fetch, give func(fetched)) error {
-	if b.ns.template() {
-		return b.forChildren(func(b Broadcast) error { return b.fetch(ctx, f, give) })
+// fetch hands on this server's part and then the others', until give returns
+// false.
+func (b Broadcast) fetch(ctx context.Context, body fetchBody, give func(*Namespace, fetched) bool) error {
+	srv := b.ns.srv
+	ctx, cancel := srv.bounded(ctx)
+	defer cancel()
+	if b.ns.template != nil {
+		stopped := false
+		return b.forChildren(func(b Broadcast) error {
+			if stopped {
+				return nil
+			}
+			return b.fetch(ctx, body, func(ns *Namespace, f fetched) bool {
+				stopped = !give(ns, f)
+				return !stopped
+			})
+		})
 	}
 	t, err := b.target(nil, nil)
 	if err != nil {
 		return err
 	}
-	give(fetchLocal(b.ns, &t, f))
-	if b.flags&castLocal != 0 || !b.ns.srv.clustered() {
+	if !fetchLocal(b.ns, &t, body, func(f fetched) bool { return give(b.ns, f) }) {
+		return nil
+	}
+	if b.flags&castLocal != 0 || !srv.clustered() {
 		return nil
 	}
 	env := b.envelope(&t, protocol.Frames{})
-	env.Kind, env.Op, env.Data = backplane.KindOperation, opFetch, encodeBody(&operation{Fetch: f})
-	return b.ns.srv.ask(ctx, env, func(r backplane.Reply) {
+	env.Kind, env.Op, env.Data = backplane.KindOperation, opFetch, encodeBody(&operation{Fetch: body})
+	return srv.ask(ctx, backplane.Requests(b.ns.name), env, func(r backplane.Reply) bool {
 		var part fetched
-		if r.Envelope != nil && protocol.JSON.DecodeValue(r.Envelope.Data, nil, &part) == nil {
-			give(part)
-		}
+		return !decodeBody(r.Envelope, &part) || give(b.ns, part)
 	})
 }
 
-// fetchLocal is this server's part of a fetch.
-func fetchLocal(ns *Namespace, t *target, f Fetch) fetched {
-	if ns == nil {
-		return fetched{}
+// answerFetch gives this server's part to another.
+func answerFetch(d backplane.Delivery, ns *Namespace, t *target, body fetchBody) {
+	if ns != nil && d.Reply != nil {
+		fetchLocal(ns, t, body, func(part fetched) bool {
+			reply(d, part)
+			return true
+		})
 	}
-	all := ns.selected(t)
-	out := fetched{Count: len(all)}
-	if f.CountOnly {
-		return out
+	finish(d, nil)
+}
+
+// fetchLocal hands on this server's part in pieces. It returns false if give
+// did.
+func fetchLocal(ns *Namespace, t *target, body fetchBody, give func(fetched) bool) bool {
+	all := ns.selected(t, false)
+	if body.Count {
+		return give(fetched{Count: len(all)})
 	}
-	for _, s := range all {
-		r := RemoteSocket{ID: s.id, Node: ns.srv.id, Namespace: ns.name, User: s.User(), Transport: s.Transport()}
-		if !f.NoRooms {
-			r.Rooms = s.Rooms()
+	for part := range slices.Chunk(all, socketsPerReply) {
+		out := fetched{Count: len(part), Sockets: make([]RemoteSocket, len(part))}
+		for i, s := range part {
+			out.Sockets[i] = describe(s, body.Fetch)
 		}
-		if !f.NoData {
-			r.Data = s.dataRaw()
+		if !give(out) {
+			return false
 		}
-		if f.Handshake {
-			h := s.Handshake()
-			r.Handshake = &RemoteHandshake{
-				Time: h.Time, Address: h.RemoteAddr, URL: h.URL(), Secure: h.Secure, Header: h.Header(), Auth: string(s.AuthRaw()),
-			}
-		}
-		out.Sockets = append(out.Sockets, r)
 	}
-	return out
+	return true
 }
 
 // Rooms lists the rooms that have members on any server, without the sockets'
 // own rooms, sorted. With a *PartialError some servers' rooms are missing.
 func (ns *Namespace) Rooms(ctx context.Context) ([]string, error) {
-	all := ns.interest.names()
-	var err error
-	if ns.srv.clustered() {
-		env := &backplane.Envelope{
-			Kind: backplane.KindOperation, Op: opRooms, Origin: ns.srv.id, ID: ns.srv.nextEnvelope(), Namespace: ns.name, Data: []byte("{}"),
+	ctx, cancel := ns.srv.bounded(ctx)
+	defer cancel()
+	var all []string
+	err := ns.Broadcast().forChildren(func(b Broadcast) error {
+		all = append(all, b.ns.interest.names()...)
+		if !ns.srv.clustered() {
+			return nil
 		}
-		err = ns.srv.ask(ctx, env, func(r backplane.Reply) {
+		env := ns.srv.request(backplane.KindOperation, opRooms, b.ns.name, &operation{})
+		return ns.srv.ask(ctx, backplane.Requests(b.ns.name), env, func(r backplane.Reply) bool {
 			var part []string
-			if r.Envelope != nil && protocol.JSON.DecodeValue(r.Envelope.Data, nil, &part) == nil {
+			if decodeBody(r.Envelope, &part) {
 				all = append(all, part...)
 			}
+			return true
 		})
-	}
+	})
 	slices.Sort(all)
 	return slices.Compact(all), err
 }
 
-// Emit sends an event to the socket, wherever it is.
-func (r RemoteSocket) Emit(ctx context.Context, event string, args ...any) error {
-	return r.ns.To(r.ID).Emit(ctx, event, args...)
-}
-
-// Join puts the socket into rooms.
-func (r RemoteSocket) Join(ctx context.Context, rooms ...string) error {
-	return r.ns.In(r.ID).SocketsJoin(ctx, rooms...)
-}
-
-// Leave takes the socket out of rooms.
-func (r RemoteSocket) Leave(ctx context.Context, rooms ...string) error {
-	return r.ns.In(r.ID).SocketsLeave(ctx, rooms...)
-}
-
-// Disconnect ends the socket.
-func (r RemoteSocket) Disconnect(ctx context.Context, closeConnection bool) error {
-	return r.ns.In(r.ID).DisconnectSockets(ctx, closeConnection)
-}
-
-// From returns the value of a fetched socket, and whether there is one of this
-// type.
-func (k Key[T]) From(r RemoteSocket) (T, bool) {
-	var v T
-	raw, ok := r.Data[k.name]
-	if !ok || r.ns.srv.cfg.Codec.DecodeValue(raw, nil, &v) != nil {
-		return v, false
+// LocalRooms lists the rooms that have members on this server, without the
+// sockets' own rooms, sorted.
+func (ns *Namespace) LocalRooms() []string {
+	var all []string
+	for _, ns := range ns.real() {
+		all = append(all, ns.interest.names()...)
 	}
-	return v, true
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+func answerRooms(d backplane.Delivery, ns *Namespace) {
+	if ns != nil && d.Reply != nil {
+		for part := range slices.Chunk(ns.interest.names(), roomsPerReply) {
+			reply(d, part)
+		}
+	}
+	finish(d, nil)
 }

@@ -34,12 +34,12 @@ type mailbox struct {
 	space   chan struct{} // the reader waits here while the queue is full
 }
 
-// secondBound is how far beyond its size a mailbox fills while the connection
+// secondBound is how many times its size a mailbox takes while the connection
 // waits for an answer of its own client: reading must go on for the answer to
 // arrive, but not for ever.
 const secondBound = 16
 
-// put hands work to the socket's handlers. It blocks while the mailbox is
+// put hands an event to the socket's handlers. It blocks while the mailbox is
 // full, which pauses reading from the connection; it reports false if the
 // mailbox overflowed although reading could not be paused.
 func (s *Socket) put(w *work) (ok bool) {
@@ -47,28 +47,40 @@ func (s *Socket) put(w *work) (ok bool) {
 	size := s.ns.srv.cfg.Mailbox
 	m.mu.Lock()
 	for len(m.queue) >= size && !m.closed {
-		if s.conn.awaiting.Load() > 0 {
-			if len(m.queue) >= size*secondBound {
+		if m.space == nil {
+			m.space = make(chan struct{})
+		}
+		space := m.space
+		m.mu.Unlock()
+		wake, _ := s.conn.paused()
+		waits := s.conn.awaiting.Load() > 0
+		if !waits {
+			s.ns.srv.stats.pauses.Add(1)
+			select {
+			case <-space:
+			case <-wake:
+			}
+		}
+		m.mu.Lock()
+		if waits {
+			if len(m.queue) >= size*secondBound && !m.closed {
 				m.mu.Unlock()
+				w.release()
 				return false
 			}
 			break
 		}
-		space := s.spaceLocked()
-		m.mu.Unlock()
-		select {
-		case <-space:
-		case <-s.conn.resume():
-		}
-		m.mu.Lock()
 	}
-	if m.closed {
+	if m.closed { // the socket has ended; so have its events
 		m.mu.Unlock()
 		w.release()
 		return true
 	}
-	s.pushLocked(w)
+	start := m.push(w)
 	m.mu.Unlock()
+	if start {
+		s.startWork()
+	}
 	return true
 }
 
@@ -77,45 +89,36 @@ func (s *Socket) after(f func()) {
 	w := works.Get().(*work)
 	w.run = f
 	s.mailbox.mu.Lock()
-	s.pushLocked(w)
+	start := s.mailbox.push(w)
 	s.mailbox.mu.Unlock()
+	if start {
+		s.startWork()
+	}
 }
 
-func (s *Socket) pushLocked(w *work) {
-	m := &s.mailbox
+// push queues w and reports whether a goroutine must be started; m.mu is held.
+func (m *mailbox) push(w *work) (start bool) {
 	m.queue = append(m.queue, w)
-	if !m.running {
-		m.running = true
-		s.ns.srv.wg.Go(s.work)
-	}
+	start, m.running = !m.running, true
+	return start
 }
 
-func (s *Socket) spaceLocked() chan struct{} {
-	if s.mailbox.space == nil {
-		s.mailbox.space = make(chan struct{})
+// startWork starts the mailbox's goroutine. After Shutdown, which has waited
+// for all handlers, only the last rites of a socket can be due, of an end that
+// raced it: these the caller does itself.
+func (s *Socket) startWork() {
+	if !s.ns.srv.tasks.start(s.work) {
+		s.work()
 	}
-	return s.mailbox.space
 }
 
 // work is the mailbox's goroutine.
 func (s *Socket) work() {
-	m := &s.mailbox
 	for {
-		m.mu.Lock()
-		if len(m.queue) == 0 {
-			m.running = false
-			m.mu.Unlock()
+		w := s.mailbox.next()
+		if w == nil {
 			return
 		}
-		w := m.queue[0]
-		n := copy(m.queue, m.queue[1:])
-		m.queue[n] = nil
-		m.queue = m.queue[:n]
-		if m.space != nil {
-			close(m.space)
-			m.space = nil
-		}
-		m.mu.Unlock()
 		if w.run != nil {
 			w.run()
 		} else {
@@ -125,16 +128,55 @@ func (s *Socket) work() {
 	}
 }
 
-// closeMailbox takes no more events. Those that wait are still handled: they
-// arrived before the end, and a client that emits and then disconnects expects
-// its event to count.
-func (s *Socket) closeMailbox() {
-	m := &s.mailbox
+// next takes the first in the queue, or nil, and then the goroutine is over.
+func (m *mailbox) next() *work {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.closed = true
+	if len(m.queue) == 0 {
+		m.running = false
+		if cap(m.queue) > keepQueue {
+			m.queue = nil
+		}
+		return nil
+	}
+	w := m.queue[0]
+	n := copy(m.queue, m.queue[1:])
+	m.queue[n] = nil
+	m.queue = m.queue[:n]
+	m.wake()
+	return w
+}
+
+// keepQueue is how many places an idle mailbox keeps.
+const keepQueue = 8
+
+func (m *mailbox) wake() {
 	if m.space != nil {
 		close(m.space)
 		m.space = nil
 	}
+}
+
+// closeMailbox takes no more events. Those that wait are still handled unless
+// drop is set: they arrived before the end, and a client that emits and then
+// leaves expects its event to count.
+func (s *Socket) closeMailbox(drop bool) {
+	m := &s.mailbox
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.closed = true
+	m.wake()
+	if !drop {
+		return
+	}
+	kept := m.queue[:0]
+	for _, w := range m.queue {
+		if w.run != nil {
+			kept = append(kept, w)
+		} else {
+			w.release()
+		}
+	}
+	clear(m.queue[len(kept):])
+	m.queue = kept
 }

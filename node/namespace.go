@@ -14,20 +14,26 @@ import (
 // All methods are safe for concurrent use; handlers are best registered before
 // the server takes connections.
 type Namespace struct {
-	srv      *Server
-	name     string
-	parent   *Dynamic // that created it, or nil
-	index    []*roomIndex
-	handlers *atomic.Pointer[handlers] // shared with the parent of a dynamic one
-	mu       sync.Mutex                // serialises registrations
-	count    atomic.Int64              // sockets, connecting ones included
+	srv    *Server
+	name   string
+	index  []*roomIndex // by shard; nil for a template
+	origin *Dynamic     // that made it, or nil
+	params []string     // what its name matched of a pattern, see Param
+
+	// template is the Dynamic whose Namespace this is, nil for a real one.
+	template *Dynamic
+
+	mu       sync.Mutex               // serialises registrations
+	handlers atomic.Pointer[handlers] // nil: those of origin
+
+	users     atomic.Int64 // sockets, those on their way in or out included
+	permanent bool         // it stays when it is empty; the server's lock guards it
 
 	interest interest
 }
 
 func newNamespace(srv *Server, name string) *Namespace {
-	ns := &Namespace{srv: srv, name: name, handlers: new(atomic.Pointer[handlers])}
-	ns.handlers.Store(&handlers{})
+	ns := &Namespace{srv: srv, name: name}
 	for _, sh := range srv.engine.Shards() {
 		ns.index = append(ns.index, newRoomIndex(ns, sh))
 	}
@@ -41,24 +47,36 @@ func (ns *Namespace) Name() string { return ns.name }
 // Server is the server that the namespace belongs to.
 func (ns *Namespace) Server() *Server { return ns.srv }
 
-// Len is the number of sockets on this server.
-func (ns *Namespace) Len() int { return int(ns.count.Load()) }
+// Len is the number of sockets that are connected to this server.
+func (ns *Namespace) Len() int {
+	n := 0
+	for _, ns := range ns.real() {
+		for _, x := range ns.index {
+			x.mu.Lock()
+			n += len(x.sockets)
+			x.mu.Unlock()
+		}
+	}
+	return n
+}
 
 // Socket returns the socket with the given id if it is connected to this
-// server.
+// server. It need not be in the room of its own.
 func (ns *Namespace) Socket(id string) (*Socket, bool) {
-	for _, x := range ns.index {
-		x.mu.Lock()
-		s := x.sockets[id]
-		x.mu.Unlock()
-		if s != nil {
-			return s, true
+	for _, ns := range ns.real() {
+		for _, x := range ns.index {
+			x.mu.Lock()
+			s := x.sockets[id]
+			x.mu.Unlock()
+			if s != nil {
+				return s, true
+			}
 		}
 	}
 	return nil, false
 }
 
-// Broadcast returns the operator that addresses all sockets of the namespace.
+// Broadcast addresses all sockets of the namespace.
 func (ns *Namespace) Broadcast() Broadcast { return Broadcast{ns: ns} }
 
 // To addresses the members of the rooms, each once. A socket's id is a room.
@@ -70,13 +88,16 @@ func (ns *Namespace) In(rooms ...string) Broadcast { return Broadcast{ns: ns}.To
 // Except addresses all sockets that are in none of the rooms.
 func (ns *Namespace) Except(rooms ...string) Broadcast { return Broadcast{ns: ns}.Except(rooms...) }
 
-// Volatile: see Broadcast.Volatile.
+// User addresses the sockets of a user; see Socket.SetUser.
+func (ns *Namespace) User(id string) Broadcast { return ns.To(UserRoom(id)) }
+
+// Volatile addresses all sockets; see Broadcast.Volatile.
 func (ns *Namespace) Volatile() Broadcast { return Broadcast{ns: ns}.Volatile() }
 
-// Local: see Broadcast.Local.
+// Local addresses all sockets of this server; see Broadcast.Local.
 func (ns *Namespace) Local() Broadcast { return Broadcast{ns: ns}.Local() }
 
-// Compress: see Broadcast.Compress.
+// Compress addresses all sockets; see Broadcast.Compress.
 func (ns *Namespace) Compress(on bool) Broadcast { return Broadcast{ns: ns}.Compress(on) }
 
 // Emit sends an event to all sockets of the namespace; see Broadcast.Emit.
@@ -94,34 +115,17 @@ func (ns *Namespace) CloseRoom(ctx context.Context, room string) error {
 	return ns.In(room).SocketsLeave(ctx, room)
 }
 
+// real lists the namespaces that hold the sockets: the namespace itself, or
+// those that a template stands for.
+func (ns *Namespace) real() []*Namespace {
+	if ns.template != nil {
+		return ns.template.Children()
+	}
+	return []*Namespace{ns}
+}
+
 // indexOf is the index of a session's shard.
 func (ns *Namespace) indexOf(s *transport.Session) *roomIndex { return ns.index[s.Shard().Index()] }
-
-// encode makes the packet of an event after checking its name.
-func (ns *Namespace) encode(event string, args []any) (protocol.Frames, error) {
-	if protocol.IsReserved(event) {
-		return protocol.Frames{}, &reservedError{event}
-	}
-	if most := ns.srv.cfg.Limits.MaxEvent; len(event) > most {
-		return protocol.Frames{}, &LimitError{Limit: "event name", Value: len(event), Max: most}
-	}
-	f, err := protocol.EncodeEvent(ns.srv.cfg.Codec, ns.name, event, args)
-	if err == nil {
-		ns.outgoing(event, f)
-	}
-	return f, err
-}
-
-type reservedError struct{ event string }
-
-func (e *reservedError) Error() string { return ErrReserved.Error() + ": " + e.event }
-func (e *reservedError) Unwrap() error { return ErrReserved }
-
-func (ns *Namespace) outgoing(event string, f protocol.Frames) {
-	for _, h := range ns.handlers.Load().outgoing {
-		h(event, f)
-	}
-}
 
 // broadcast gives a message to the matching sockets of this server.
 func (ns *Namespace) broadcast(t *target, c transport.Cast) {
@@ -138,6 +142,43 @@ func (ns *Namespace) waitForRoom(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// encode makes the packet of an event after checking its name.
+func (ns *Namespace) encode(event string, args []any) (protocol.Frames, error) {
+	if err := ns.checkEvent(event); err != nil {
+		return protocol.Frames{}, err
+	}
+	return protocol.EncodeEvent(ns.srv.cfg.Codec, ns.name, event, args)
+}
+
+// encodeArgs is encode for arguments that are encoded already.
+func (ns *Namespace) encodeArgs(event string, args protocol.Args) (protocol.Frames, error) {
+	if err := ns.checkEvent(event); err != nil {
+		return protocol.Frames{}, err
+	}
+	return protocol.EncodeEventArgs(ns.name, event, args)
+}
+
+func (ns *Namespace) checkEvent(event string) error {
+	if protocol.IsReserved(event) {
+		return &reservedError{event}
+	}
+	return checkLimit("event name", len(event), ns.srv.cfg.Limits.MaxEvent)
+}
+
+// outgoing shows an event to the handlers of OnAnyOutgoing.
+func (ns *Namespace) outgoing(event string, f protocol.Frames) {
+	hs := ns.table().outgoing
+	if len(hs) == 0 {
+		return
+	}
+	_ = ns.srv.guard("OnAnyOutgoing", func() error {
+		for _, h := range hs {
+			(*h)(event, f)
+		}
+		return nil
+	})
 }
 
 // address is where other servers hear of a broadcast to t.

@@ -13,7 +13,6 @@ import (
 // lock, so that a socket gets a broadcast exactly if it was a member when the
 // broadcast was made.
 //
-// Lock order: index → session → shard inbox.
 type roomIndex struct {
 	ns    *Namespace
 	shard *transport.Shard
@@ -96,28 +95,19 @@ func (x *roomIndex) insert(s *Socket) {
 	s.ownRoom = true
 }
 
-// erase takes a socket out of everything. x.mu is held. It returns the rooms
-// that it left, so that the namespace can count them down.
-func (x *roomIndex) erase(s *Socket) (left []string) {
-	if x.sockets[s.id] != s {
-		return nil
-	}
-	for len(s.places) > 0 {
-		left = append(left, s.places[len(s.places)-1].room.name)
-		x.leaveAt(s, len(s.places)-1)
-	}
+// erase forgets a socket that has left its rooms. x.mu is held.
+func (x *roomIndex) erase(s *Socket) {
 	if moved := x.all.remove(s.allAt); moved != nil {
 		moved.allAt = s.allAt
 	}
 	delete(x.sockets, s.id)
 	s.ownRoom = false
-	return left
 }
 
-// join adds a socket to a room, with the position since which it is a member,
-// and reports whether it was not in it before, and whether the shard had no
-// member before. x.mu is held.
-func (x *roomIndex) join(s *Socket, name string, since uint64) (joined, first bool) {
+// join adds a socket to a room, with the position since which it is a member.
+// It reports whether it was not in it before, and whether the room is new on
+// this server. x.mu is held.
+func (x *roomIndex) join(s *Socket, name string, since uint64) (joined, created bool) {
 	if name == s.id {
 		joined, s.ownRoom = !s.ownRoom, true
 		return joined, false
@@ -129,15 +119,15 @@ func (x *roomIndex) join(s *Socket, name string, since uint64) (joined, first bo
 	if r == nil {
 		r = &room{name: name}
 		x.rooms[name] = r
-		first = true
+		created = x.ns.interest.add(name)
 	}
 	s.places = append(s.places, place{room: r, at: r.add(s), since: since})
-	return true, first
+	return true, created
 }
 
-// leave takes a socket out of a room, and reports whether it was in it and
-// whether the shard has no member left. x.mu is held.
-func (x *roomIndex) leave(s *Socket, name string) (left, last bool) {
+// leave takes a socket out of a room. It reports whether it was in it, and
+// whether this server has no member left. x.mu is held.
+func (x *roomIndex) leave(s *Socket, name string) (left, deleted bool) {
 	if name == s.id {
 		left, s.ownRoom = s.ownRoom, false
 		return left, false
@@ -149,7 +139,8 @@ func (x *roomIndex) leave(s *Socket, name string) (left, last bool) {
 	return true, x.leaveAt(s, i)
 }
 
-func (x *roomIndex) leaveAt(s *Socket, i int) (last bool) {
+// leaveAt takes a socket out of the i-th of its places.
+func (x *roomIndex) leaveAt(s *Socket, i int) (deleted bool) {
 	p := s.places[i]
 	s.places[i] = s.places[len(s.places)-1]
 	s.places[len(s.places)-1] = place{}
@@ -157,11 +148,11 @@ func (x *roomIndex) leaveAt(s *Socket, i int) (last bool) {
 	if moved := p.room.remove(p.at); moved != nil {
 		moved.places[moved.placeOf(p.room.name)].at = p.at
 	}
-	if len(p.room.members) == 0 {
-		delete(x.rooms, p.room.name)
-		return true
+	if len(p.room.members) > 0 {
+		return false
 	}
-	return false
+	delete(x.rooms, p.room.name)
+	return x.ns.interest.drop(p.room.name)
 }
 
 // placeOf is the index in places of a room, or -1. Sockets are in few rooms;
@@ -180,144 +171,4 @@ func (s *Socket) placeOf(name string) int {
 func (s *Socket) in(name string) bool {
 	return name == s.id && s.ownRoom || s.placeOf(name) >= 0 ||
 		slices.ContainsFunc(s.joining, func(j joining) bool { return j.name == name })
-}
-
-// target is what a broadcast selects.
-type target struct {
-	rooms, except []string
-}
-
-// selects is the predicate of a target for one socket: in any of the rooms (or
-// no room is named) and in none of the excepted.
-func (t *target) selects(s *Socket) bool {
-	if len(t.rooms) > 0 && !anyRoom(s, t.rooms) {
-		return false
-	}
-	return !anyRoom(s, t.except)
-}
-
-func anyRoom(s *Socket, names []string) bool {
-	for _, n := range names {
-		if s.in(n) {
-			return true
-		}
-	}
-	return false
-}
-
-// resolve fills c's recipients for t. It reports false if there is none.
-// x.mu is held. The common targets cost no copy: everybody, one room, one
-// socket, each without one socket.
-func (x *roomIndex) resolve(t *target, c *transport.Cast) bool {
-	var except *Socket
-	if len(t.except) == 1 && x.rooms[t.except[0]] == nil {
-		if e := x.sockets[t.except[0]]; e != nil && e.ownRoom {
-			except = e
-		}
-	}
-	simple := except != nil || !x.anybodyIn(t.except)
-	switch {
-	case simple && len(t.rooms) == 0:
-		c.To = x.all.snapshot()
-	case simple && len(t.rooms) == 1:
-		r, own := x.rooms[t.rooms[0]], x.own(t.rooms[0])
-		switch {
-		case r == nil && own == nil:
-			return false
-		case r == nil:
-			if own == except {
-				return false
-			}
-			c.Solo = own.recipient()
-			return true
-		case own == nil:
-			c.To = r.snapshot()
-		default: // a room named as a socket, with guests
-			c.To = x.collect(t)
-			return len(c.To) > 0
-		}
-	default:
-		c.To = x.collect(t)
-		return len(c.To) > 0
-	}
-	if except != nil {
-		c.Except = except.conn.session
-	}
-	return len(c.To) > 0
-}
-
-// own is the socket whose own room has this name.
-func (x *roomIndex) own(name string) *Socket {
-	if s := x.sockets[name]; s != nil && s.ownRoom {
-		return s
-	}
-	return nil
-}
-
-func (x *roomIndex) anybodyIn(names []string) bool {
-	for _, n := range names {
-		if x.rooms[n] != nil || x.own(n) != nil {
-			return true
-		}
-	}
-	return false
-}
-
-// each calls f once for every socket that t selects, pending ones left out.
-func (x *roomIndex) each(t *target, f func(*Socket)) {
-	x.gen++
-	for _, n := range t.except {
-		x.mark(n, func(*Socket) {})
-	}
-	if len(t.rooms) == 0 {
-		for _, s := range x.all.sockets {
-			if s.mark != x.gen {
-				f(s)
-			}
-		}
-		return
-	}
-	for _, n := range t.rooms {
-		x.mark(n, f)
-	}
-}
-
-// mark marks the members of a room and calls f for those not marked before.
-func (x *roomIndex) mark(name string, f func(*Socket)) {
-	visit := func(s *Socket) {
-		if s.mark != x.gen {
-			s.mark = x.gen
-			f(s)
-		}
-	}
-	if r := x.rooms[name]; r != nil {
-		for _, s := range r.sockets {
-			visit(s)
-		}
-	}
-	if s := x.own(name); s != nil {
-		visit(s)
-	}
-}
-
-func (x *roomIndex) collect(t *target) []transport.Recipient {
-	var to []transport.Recipient
-	x.each(t, func(s *Socket) { to = append(to, s.recipient()) })
-	return to
-}
-
-// post resolves and hands over one message to this shard's members.
-func (x *roomIndex) post(t *target, c transport.Cast) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	for _, s := range x.pending {
-		if t.selects(s) {
-			s.holdBack(c)
-		}
-	}
-	if x.resolve(t, &c) {
-		x.shard.Post(c)
-	} else if c.Position != 0 {
-		x.shard.Advance(c.Position)
-	}
 }

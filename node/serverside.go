@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"maps"
 
 	"github.com/siod-io/siod/backplane"
 	"github.com/siod-io/siod/protocol"
@@ -16,11 +17,21 @@ type ServerEvent struct {
 
 // ServerEventHandler handles an event of another server. Its result is the
 // answer, if one was asked for; an error is logged and answered as a failure.
+// ctx ends when Shutdown begins.
+//
+// Events that want no answer are handled in the order in which one server
+// emitted them, one at a time in a namespace; those that want one are handled
+// at once, side by side, so that servers may ask each other.
 type ServerEventHandler func(ctx context.Context, e *ServerEvent) (result any, err error)
 
-// OnServerEvent registers the handler of an event between servers.
+// OnServerEvent registers the handler of an event between servers; a later one
+// replaces it.
 func (ns *Namespace) OnServerEvent(event string, h ServerEventHandler) {
-	ns.change(func(t *handlers) {
+	if h == nil {
+		panic("node: OnServerEvent: nil handler for " + event)
+	}
+	ns.register(func(t *handlers) {
+		t.server = maps.Clone(t.server)
 		if t.server == nil {
 			t.server = make(map[string]ServerEventHandler)
 		}
@@ -28,7 +39,8 @@ func (ns *Namespace) OnServerEvent(event string, h ServerEventHandler) {
 	})
 }
 
-// ServerSideEmit sends an event to all other servers, at most once each.
+// ServerSideEmit sends an event to all other servers, at most once each. On the
+// Namespace of a Dynamic it returns ErrTemplate, as its siblings do.
 func (ns *Namespace) ServerSideEmit(ctx context.Context, event string, args ...any) error {
 	env, err := ns.serverEnvelope(event, args)
 	if err != nil {
@@ -39,9 +51,40 @@ func (ns *Namespace) ServerSideEmit(ctx context.Context, event string, args ...a
 
 // ServerAnswer is one server's answer to ServerSideCollect.
 type ServerAnswer struct {
-	Node   string
-	Failed bool // its handler returned an error, or it has none
-	Args   protocol.Args
+	Node   string        // boot id
+	Failed bool          // its handler returned an error, or it has none
+	Args   protocol.Args // one value, unless Failed
+}
+
+// ServerSideCollect sends an event to all other servers and collects their
+// answers. A *PartialError names the servers that did not answer; the answers
+// of the others are returned with it. Nobody waits for a server that died; for
+// one that is silent, until ctx ends, without a deadline Config.AckTimeout.
+func (ns *Namespace) ServerSideCollect(ctx context.Context, event string, args ...any) ([]ServerAnswer, error) {
+	env, err := ns.serverEnvelope(event, args)
+	if err != nil {
+		return nil, err
+	}
+	var all []ServerAnswer
+	err = ns.srv.ask(ctx, backplane.Requests(ns.name), env, func(r backplane.Reply) bool {
+		all = append(all, serverAnswer(r))
+		return true
+	})
+	return all, err
+}
+
+// ServerSideCall is ServerSideCollect that asks one server, by its boot id.
+func (ns *Namespace) ServerSideCall(ctx context.Context, node, event string, args ...any) (ServerAnswer, error) {
+	env, err := ns.serverEnvelope(event, args)
+	if err != nil {
+		return ServerAnswer{}, err
+	}
+	answer := ServerAnswer{Node: node, Failed: true}
+	err = ns.srv.ask(ctx, backplane.Node(node), env, func(r backplane.Reply) bool {
+		answer = serverAnswer(r)
+		return true
+	})
+	return answer, err
 }
 
 // serverReply is the body of the answer to a server event.
@@ -49,88 +92,30 @@ type serverReply struct {
 	Failed bool `json:"failed,omitzero"`
 }
 
-// ServerSideCollect sends an event to all other servers and collects their
-// answers. A *PartialError names the servers that did not answer; the answers
-// of the others are returned with it.
-func (ns *Namespace) ServerSideCollect(ctx context.Context, event string, args ...any) ([]ServerAnswer, error) {
-	env, err := ns.serverEnvelope(event, args)
-	if err != nil {
-		return nil, err
+func serverAnswer(r backplane.Reply) ServerAnswer {
+	a := ServerAnswer{Node: r.Node, Failed: true}
+	var body serverReply
+	if !decodeBody(r.Envelope, &body) || body.Failed {
+		return a
 	}
-	var all []ServerAnswer
-	err = ns.srv.ask(ctx, env, func(r backplane.Reply) {
-		a := ServerAnswer{Node: r.Node, Failed: true}
-		var body serverReply
-		if r.Envelope != nil && protocol.JSON.DecodeValue(r.Envelope.Data, nil, &body) == nil && !body.Failed {
-			if args, err := ackArgs(r.Envelope.Frames); err == nil {
-				a.Args, a.Failed = args, false
-			}
-		}
-		all = append(all, a)
-	})
-	return all, err
+	if args, err := ackArgs(r.Envelope.Frames); err == nil {
+		a.Args, a.Failed = args, false
+	}
+	return a
 }
 
 func (ns *Namespace) serverEnvelope(event string, args []any) (*backplane.Envelope, error) {
+	if ns.template != nil {
+		return nil, ErrTemplate
+	}
+	if err := checkLimit("event name", len(event), ns.srv.cfg.Limits.MaxEvent); err != nil {
+		return nil, err
+	}
 	f, err := protocol.EncodeEvent(ns.srv.cfg.Codec, ns.name, event, args)
 	if err != nil {
 		return nil, err
 	}
-	return &backplane.Envelope{Kind: backplane.KindServerEvent, Origin: ns.srv.id, ID: ns.srv.nextEnvelope(), Namespace: ns.name, Frames: f}, nil
-}
-
-// serverEvent handles another server's event, away from the backplane's
-// goroutine.
-func (srv *Server) serverEvent(d backplane.Delivery) {
-	env := d.Envelope
-	fail := encodeBody(serverReply{Failed: true})
-	ns := srv.known(env.Namespace)
-	if ns == nil {
-		finish(d, fail)
-		return
-	}
-	e, err := decodeServerEvent(env)
-	if err != nil {
-		srv.cfg.Logger.Warn("event of another server cannot be read", "node", env.Origin, "err", err)
-		finish(d, fail)
-		return
-	}
-	h := ns.handlers.Load().server[e.Name]
-	if h == nil {
-		finish(d, fail)
-		return
-	}
-	srv.wg.Go(func() {
-		res, err := h(srv.ctx, e)
-		if err != nil {
-			srv.cfg.Logger.Warn("handler of a server event failed", "ns", ns.name, "event", clip(e.Name), "err", err)
-			finish(d, fail)
-			return
-		}
-		if d.Reply == nil {
-			return
-		}
-		text, bin, err := srv.cfg.Codec.AppendValue([]byte{'['}, nil, res)
-		if err != nil {
-			finish(d, fail)
-			return
-		}
-		_ = d.Reply(&backplane.Envelope{
-			Kind: backplane.KindReply, Data: encodeBody(serverReply{}), Frames: protocol.Frames{Text: append(text, ']'), Binary: bin},
-		}, true)
-	})
-}
-
-func decodeServerEvent(env *backplane.Envelope) (*ServerEvent, error) {
-	d := protocol.NewDecoder(protocol.Limits{MaxAttachments: backplane.MaxAttachments})
-	var p protocol.Packet
-	done, err := d.Text(env.Frames.Text, &p)
-	pkt := &p
-	for i := 0; !done && err == nil && i < len(env.Frames.Binary); i++ {
-		pkt, done, err = d.Binary(env.Frames.Binary[i])
-	}
-	if err != nil {
-		return nil, err
-	}
-	return &ServerEvent{Name: string(pkt.Event), Args: pkt.Args, From: env.Origin}, nil
+	env := ns.srv.request(backplane.KindServerEvent, 0, ns.name, nil)
+	env.Data, env.Frames = nil, f
+	return env, nil
 }

@@ -2,11 +2,11 @@ package node
 
 import (
 	"context"
+	"net/url"
 	"sync"
 	"sync/atomic"
 
 	"github.com/siod-io/siod/backplane"
-	"github.com/siod-io/siod/protocol"
 	"github.com/siod-io/siod/transport"
 )
 
@@ -28,13 +28,14 @@ type Socket struct {
 
 	// Guarded by the room index's lock.
 	places  []place
-	joining []joining // made before accept
+	joining []joining // made before accept; after the end, the rooms it was in
 	allAt   int
 	mark    uint32
 	ownRoom bool
 
 	mu       sync.Mutex // guards the fields below
 	state    socketState
+	leaving  leaving
 	reason   Reason
 	hold     []transport.Cast // what is sent while OnConnect runs
 	data     map[string]any
@@ -61,10 +62,9 @@ const (
 	socketEnded
 )
 
-// holdMax bounds what waits for the end of OnConnect.
-const holdMax = 1024
-
 // ID is the socket's public id, which is also the name of a room of its own.
+// With clients of 1.x and 2.x it is made of the Engine.IO session's id, as
+// their protocol has it.
 func (s *Socket) ID() string { return s.id }
 
 // Namespace is the namespace that the socket belongs to.
@@ -78,12 +78,13 @@ func (s *Socket) Handshake() *transport.Handshake { return s.conn.session.Handsh
 
 // Auth decodes the payload with which the client connected to the namespace
 // into dst, a pointer. A client that sent none has an empty object. For a
-// client of 1.x or 2.x it is the query that it added to the namespace.
+// client of 1.x or 2.x it is the query that it added to the namespace, as an
+// object of strings.
 func (s *Socket) Auth(dst any) error {
 	return s.ns.srv.cfg.Codec.DecodeValue(s.AuthRaw(), nil, dst)
 }
 
-// AuthRaw is the payload's JSON.
+// AuthRaw is the payload's JSON, which must not be changed.
 func (s *Socket) AuthRaw() []byte {
 	if s.auth == nil {
 		return []byte("{}")
@@ -91,9 +92,19 @@ func (s *Socket) AuthRaw() []byte {
 	return s.auth
 }
 
-// Query is the query string that a client of 1.x or 2.x added to the
-// namespace, as in "/chat?token=abc".
-func (s *Socket) Query() string { return s.query }
+// Query is the query of the handshake's URL. What a client of 1.x or 2.x added
+// to the namespace, as in "/chat?token=abc", comes before it.
+func (s *Socket) Query() url.Values {
+	q := s.Handshake().Query()
+	if s.query == "" {
+		return q
+	}
+	own, _ := url.ParseQuery(s.query)
+	for k, v := range own {
+		q[k] = append(v, q[k]...)
+	}
+	return q
+}
 
 // Transport is "polling" or "websocket" at this moment.
 func (s *Socket) Transport() string { return s.conn.session.Transport() }
@@ -101,7 +112,8 @@ func (s *Socket) Transport() string { return s.conn.session.Transport() }
 // Revision is the Engine.IO revision that the client speaks, 3 or 4.
 func (s *Socket) Revision() int { return int(s.conn.session.Revision()) }
 
-// Connected reports whether the socket is connected.
+// Connected reports whether the socket is connected: OnConnect succeeded, and
+// it has not ended.
 func (s *Socket) Connected() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -122,61 +134,6 @@ func (s *Socket) recipient() transport.Recipient {
 	return transport.Recipient{Session: s.conn.session, Form: s.form}
 }
 
-// Emit sends an event to this client. It returns at once; what the client
-// cannot take yet waits in its bounded queue.
-//
-// Errors: ErrReserved, *LimitError, an encoding error, ErrDisconnected.
-func (s *Socket) Emit(_ context.Context, event string, args ...any) error {
-	f, err := s.ns.encode(event, args)
-	if err != nil {
-		return err
-	}
-	return s.sendEvent(f)
-}
-
-// EmitArgs is Emit for a relay that holds encoded arguments; their binary
-// values are shared and must not be changed.
-func (s *Socket) EmitArgs(_ context.Context, event string, args protocol.Args) error {
-	if protocol.IsReserved(event) {
-		return &reservedError{event}
-	}
-	f, err := protocol.EncodeEventArgs(s.ns.name, event, args)
-	if err != nil {
-		return err
-	}
-	s.ns.outgoing(event, f)
-	return s.sendEvent(f)
-}
-
-// EmitVolatile is Emit for an event that may be dropped if it would have to
-// wait. A drop is not an error.
-func (s *Socket) EmitVolatile(_ context.Context, event string, args ...any) error {
-	f, err := s.ns.encode(event, args)
-	if err != nil {
-		return err
-	}
-	s.send(transport.Cast{Message: transport.NewMessage(f, plain{}), Volatile: true})
-	return nil
-}
-
-// EmitLatest is Emit of the newest value of key: while it waits for a slow
-// client, a later one with the same key replaces it.
-func (s *Socket) EmitLatest(_ context.Context, key, event string, args ...any) error {
-	f, err := s.ns.encode(event, args)
-	if err != nil {
-		return err
-	}
-	if !s.send(transport.Cast{Message: transport.NewMessage(f, plain{}), Key: key}) {
-		return ErrDisconnected
-	}
-	return nil
-}
-
-// Send is Emit of the event "message".
-func (s *Socket) Send(ctx context.Context, args ...any) error {
-	return s.Emit(ctx, "message", args...)
-}
-
 // To addresses the members of the rooms except this socket.
 func (s *Socket) To(rooms ...string) Broadcast { return s.Broadcast().To(rooms...) }
 
@@ -189,96 +146,20 @@ func (s *Socket) Except(rooms ...string) Broadcast { return s.Broadcast().Except
 // Broadcast addresses all sockets of the namespace except this one.
 func (s *Socket) Broadcast() Broadcast { return Broadcast{ns: s.ns}.Except(s.id) }
 
-// sendEvent sends an event without ack id, in the form that the client's
-// recovery needs.
-func (s *Socket) sendEvent(f protocol.Frames) error {
-	if s.rec != nil {
-		return s.sendRecoverable(f)
-	}
-	if s.form == formJSON {
-		return s.sendFrames(f)
-	}
-	if !s.send(transport.Cast{Message: transport.NewMessage(f, plain{})}) {
-		return ErrDisconnected
-	}
-	return nil
-}
-
-// sendFrames sends a packet that needs no other form than the parser's.
-func (s *Socket) sendFrames(f protocol.Frames) error {
-	if s.form != formJSON && s.form != formJSONRecovery {
-		f = parser(f, s.form)
-	}
-	s.mu.Lock()
-	switch s.state {
-	case socketConnected:
-		s.mu.Unlock()
-		if !s.conn.session.SendFrames(f) {
-			return ErrDisconnected
-		}
-		return nil
-	case socketEnded:
-		s.mu.Unlock()
-		return ErrDisconnected
-	}
-	defer s.mu.Unlock()
-	// The frames are in the client's parser already, whatever the form.
-	s.hold = append(s.hold, transport.Cast{Message: transport.NewMessage(f, asIs{})})
-	return nil
-}
-
-// asIs is the Former of a message that is the same in every form.
-type asIs struct{}
-
-// Form implements transport.Former.
-func (asIs) Form(m *transport.Message, _ transport.Form) protocol.Frames { return m.Frames(formJSON) }
-
-// send sends a message to this socket alone.
-func (s *Socket) send(c transport.Cast) bool {
-	s.mu.Lock()
-	switch s.state {
-	case socketConnected:
-		s.mu.Unlock()
-		return s.conn.session.SendLatest(c.Message, s.form, c.Volatile, c.Key)
-	case socketEnded:
-		s.mu.Unlock()
-		return false
-	}
-	defer s.mu.Unlock()
-	s.hold = append(s.hold, c)
-	return true
-}
-
-// holdBack keeps a broadcast for a socket whose OnConnect is running. The room
-// index's lock is held, so broadcasts keep their order.
-func (s *Socket) holdBack(c transport.Cast) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.state != socketPending {
-		return
-	}
-	if len(s.hold) >= holdMax {
-		s.conn.session.Abort(transport.ReasonSlowConsumer)
-		return
-	}
-	s.hold = append(s.hold, c)
-}
-
 // Join puts the socket into rooms. When it returns, emits of this server reach
-// it there.
+// it there. Rooms that it is in already are ignored. In a middleware or in
+// OnConnect it takes effect if the socket is let in.
 //
-// Errors: *LimitError, ErrDisconnected.
+// Errors, in which case it joins none of them: *LimitError, ErrDisconnected.
 func (s *Socket) Join(rooms ...string) error {
-	cfg := &s.ns.srv.cfg
-	for _, r := range rooms {
-		if len(r) > cfg.MaxRoom {
-			return &LimitError{Limit: "room name", Value: len(r), Max: cfg.MaxRoom}
-		}
+	if err := s.ns.checkRooms(rooms); err != nil {
+		return err
 	}
 	return s.ns.join(s, rooms)
 }
 
-// Leave takes the socket out of rooms; rooms that it is not in are ignored.
+// Leave takes the socket out of rooms; rooms that it is not in are ignored. It
+// may leave the room of its own: then To(id) does not reach it any more.
 func (s *Socket) Leave(rooms ...string) error { return s.ns.leave(s, rooms) }
 
 // Rooms lists the rooms that the socket is in, its own included.
@@ -291,28 +172,42 @@ func (s *Socket) Rooms() []string {
 
 // roomNames lists the rooms; the index's lock is held.
 func (s *Socket) roomNames() []string {
-	names := make([]string, 0, len(s.places)+1)
+	names := make([]string, 0, len(s.places)+len(s.joining)+1)
 	if s.ownRoom {
 		names = append(names, s.id)
 	}
 	for _, p := range s.places {
 		names = append(names, p.room.name)
 	}
+	for _, j := range s.joining {
+		names = append(names, j.name)
+	}
 	return names
 }
 
-// SetUser says which user the socket belongs to; Server.User addresses all
-// sockets of a user. Call it in a middleware or in OnConnect.
+// SetUser says which user the socket belongs to; Server.User and Namespace.User
+// address all sockets of a user, by the room UserRoom(id), which the socket
+// joins. An empty id takes the socket off its user. Call it in a middleware or
+// in OnConnect, where the client has proved who it is: a recovery is refused if
+// the user is another one than before.
+//
+// Errors, in which case nothing changes: *LimitError, ErrDisconnected.
 func (s *Socket) SetUser(id string) error {
-	old := s.User()
+	var join, leave []string
+	if id != "" {
+		join = []string{UserRoom(id)}
+		if err := s.ns.checkRooms(join); err != nil {
+			return err
+		}
+	}
+	if old := s.User(); old != "" && old != id {
+		leave = []string{UserRoom(old)}
+	}
+	if _, err := s.ns.change(s, join, leave); err != nil {
+		return err
+	}
 	s.user.Store(&id)
-	if old != "" && old != id {
-		_ = s.Leave(userRoom(old))
-	}
-	if id == "" {
-		return nil
-	}
-	return s.Join(userRoom(id))
+	return nil
 }
 
 // User is the user that SetUser named, or "".
@@ -323,29 +218,6 @@ func (s *Socket) User() string {
 	return ""
 }
 
-// userRoom is the room that a user's sockets are in.
-func userRoom(id string) string { return "user:" + id }
-
-// Disconnect ends the socket: the client is told, and does not come back by
-// itself. With closeConnection all sockets of the connection end so, and then
-// the connection.
-func (s *Socket) Disconnect(closeConnection bool) {
-	if !closeConnection {
-		s.expel()
-		return
-	}
-	for _, other := range s.conn.sockets() {
-		other.expel()
-	}
-	s.expel()
-	s.conn.session.Close(transport.ReasonForcedClose)
-}
-
-// expel ends a socket and tells its client.
-func (s *Socket) expel() {
-	if !s.end(transport.ReasonServerNamespace) {
-		return
-	}
-	_ = s.conn.session.SendFrames(parser(protocol.Frames{Text: protocol.AppendDisconnect(nil, s.ns.name)}, s.form&formMsgpack))
-	s.conn.remove(s)
-}
+// UserRoom is the room that a user's sockets are in. An application that names
+// rooms in the same way shares them.
+func UserRoom(id string) string { return "user:" + id }

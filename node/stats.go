@@ -9,32 +9,40 @@ import (
 type serverStats struct {
 	connects, disconnects, connectErrors, connectTimeouts atomic.Uint64
 	events, unhandled, handlerErrors, panics              atomic.Uint64
-	broadcasts, malformed, unknownAcks, mailboxOverflows  atomic.Uint64
-	namespacesRefused, lost, unknownLoss                  atomic.Uint64
+	broadcasts, malformed, unknownAcks                    atomic.Uint64
+	mailboxOverflows, pauses, throttled                   atomic.Uint64
+	namespacesRefused, subscriptionsFailed                atomic.Uint64
+	lost, unknownLoss, unknownEnvelopes                   atomic.Uint64
+	serverEventsDropped                                   atomic.Uint64
 	recovered, notRecovered                               atomic.Uint64
 }
 
 // Stats is a snapshot of a server's counters, all since it was made.
 type Stats struct {
-	Transport         transport.Stats
-	Sockets           map[string]int // by namespace, now
-	Connects          uint64
-	Disconnects       uint64
-	ConnectErrors     uint64 // refused connections to namespaces
-	ConnectTimeouts   uint64 // connections that entered no namespace
-	Events            uint64 // received
-	Unhandled         uint64 // events without a handler
-	HandlerErrors     uint64
-	Panics            uint64
-	Broadcasts        uint64 // made on this server and not durable
-	Malformed         uint64 // connections closed for a broken packet
-	UnknownAcks       uint64 // late or made-up acknowledgements
-	MailboxOverflows  uint64 // connections closed for more events than may wait
-	NamespacesRefused uint64 // by MaxDynamic
-	BackplaneLost     uint64 // deliveries of other nodes known to be lost
-	BackplaneUnknown  uint64 // times that some may have been lost
-	Recovered         uint64
-	NotRecovered      uint64 // clients that asked for recovery and were let in anew
+	Transport           transport.Stats
+	Sockets             map[string]int // by namespace, now
+	Connects            uint64
+	Disconnects         uint64
+	ConnectErrors       uint64 // refused connections to namespaces
+	ConnectTimeouts     uint64 // connections closed for being in no namespace
+	Events              uint64 // received
+	Unhandled           uint64 // events without a handler
+	HandlerErrors       uint64
+	Panics              uint64 // of handlers of all kinds
+	Broadcasts          uint64 // made on this server and not durable
+	Malformed           uint64 // connections closed for a broken packet
+	UnknownAcks         uint64 // late or made-up acknowledgements
+	MailboxOverflows    uint64 // connections closed for more events than may wait
+	Pauses              uint64 // times that reading paused for a full mailbox
+	Throttled           uint64 // events delayed by EventRate
+	NamespacesRefused   uint64 // by MaxDynamic
+	SubscriptionsFailed uint64 // rooms that other servers' fast broadcasts do not reach
+	BackplaneLost       uint64 // deliveries of other nodes known to be lost
+	BackplaneUnknown    uint64 // times that some may have been lost
+	EnvelopesUnknown    uint64 // of other nodes, of a kind that this version does not know
+	ServerEventsDropped uint64 // events of other nodes for which too many waited
+	Recovered           uint64
+	NotRecovered        uint64 // clients that asked for recovery and were let in anew
 }
 
 // Stats returns the counters.
@@ -46,7 +54,9 @@ func (srv *Server) Stats() Stats {
 		ConnectTimeouts: s.connectTimeouts.Load(), Events: s.events.Load(), Unhandled: s.unhandled.Load(),
 		HandlerErrors: s.handlerErrors.Load(), Panics: s.panics.Load(), Broadcasts: s.broadcasts.Load(),
 		Malformed: s.malformed.Load(), UnknownAcks: s.unknownAcks.Load(), MailboxOverflows: s.mailboxOverflows.Load(),
-		NamespacesRefused: s.namespacesRefused.Load(), BackplaneLost: s.lost.Load(), BackplaneUnknown: s.unknownLoss.Load(),
+		Pauses: s.pauses.Load(), Throttled: s.throttled.Load(), NamespacesRefused: s.namespacesRefused.Load(),
+		SubscriptionsFailed: s.subscriptionsFailed.Load(), BackplaneLost: s.lost.Load(), BackplaneUnknown: s.unknownLoss.Load(),
+		EnvelopesUnknown: s.unknownEnvelopes.Load(), ServerEventsDropped: s.serverEventsDropped.Load(),
 		Recovered: s.recovered.Load(), NotRecovered: s.notRecovered.Load(),
 	}
 	for _, ns := range srv.Namespaces() {

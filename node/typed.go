@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"errors"
 
 	"github.com/siod-io/siod/protocol"
 )
@@ -57,25 +56,29 @@ func (v *Args3[A, B, C]) DecodeArgs(c protocol.Codec, a protocol.Args) error {
 // EncodeArgs implements ArgsEncoder.
 func (v Args3[A, B, C]) EncodeArgs() []any { return []any{v.A, v.B, v.C} }
 
-// On registers a typed handler for an event that is not answered: T is the
-// type of its first argument, or implements ArgsDecoder. Arguments that do not
-// fit end the event with an *EventError.
+// On registers a typed handler for an event that has no answer: T is the type
+// of its first argument, or *T implements ArgsDecoder. Arguments that do not
+// fit end the event with an *EventError. A client that asks for an
+// acknowledgement all the same gets an empty one when h is done.
 func On[T any](ns *Namespace, event string, h func(ctx context.Context, s *Socket, arg T) error) {
 	ns.OnEvent(event, func(ctx context.Context, e *Event) error {
-		arg, err := decode[T](ns.srv.cfg.Codec, e.Args)
+		arg, err := Decode[T](e)
 		if err != nil {
 			return err
 		}
-		return h(ctx, e.Socket, arg)
+		if err := h(ctx, e.Socket, arg); err != nil || !e.hasAck {
+			return err
+		}
+		return e.Ack()
 	})
 }
 
 // Handle registers a typed handler whose result is the acknowledgement: one
 // value, or several if R implements ArgsEncoder, None for none. If the client
-// asked for none the result is dropped.
+// asked for none the result is dropped. For the rest it is as On.
 func Handle[T, R any](ns *Namespace, event string, h func(ctx context.Context, s *Socket, arg T) (R, error)) {
 	ns.OnEvent(event, func(ctx context.Context, e *Event) error {
-		arg, err := decode[T](ns.srv.cfg.Codec, e.Args)
+		arg, err := Decode[T](e)
 		if err != nil {
 			return err
 		}
@@ -85,6 +88,15 @@ func Handle[T, R any](ns *Namespace, event string, h func(ctx context.Context, s
 		}
 		return e.Ack(spread(res)...)
 	})
+}
+
+// Decode decodes an event's arguments as On does, for handlers of OnEvent.
+func Decode[T any](e *Event) (T, error) {
+	v, err := decode[T](e.Socket.ns.srv.cfg.Codec, e.Args)
+	if err != nil {
+		return v, &badArgument{err}
+	}
+	return v, nil
 }
 
 // Call emits an event to one socket, waits for the acknowledgement, and decodes
@@ -101,17 +113,17 @@ func Call[R any](ctx context.Context, s *Socket, event string, args ...any) (R, 
 
 func decode[T any](c protocol.Codec, a protocol.Args) (T, error) {
 	var v T
-	if d, ok := any(&v).(ArgsDecoder); ok {
-		return v, badArgument(d.DecodeArgs(c, a))
-	}
-	if p, ok := any(&v).(*protocol.Args); ok {
-		*p = a
+	switch d := any(&v).(type) {
+	case ArgsDecoder:
+		return v, d.DecodeArgs(c, a)
+	case *protocol.Args:
+		*d = a
 		return v, nil
 	}
 	if a.Len() == 0 {
-		return v, badArgument(protocol.ErrArguments)
+		return v, protocol.ErrArguments
 	}
-	return v, badArgument(a.DecodeArg(c, 0, &v))
+	return v, a.DecodeArg(c, 0, &v)
 }
 
 func spread(v any) []any {
@@ -121,11 +133,9 @@ func spread(v any) []any {
 	return []any{v}
 }
 
-// badArgument turns a decoding error into one that the client may see: what
-// it sent does not fit.
-func badArgument(err error) error {
-	if err == nil {
-		return nil
-	}
-	return errors.Join(&EventError{Message: "bad argument"}, err)
-}
+// badArgument is an error of decoding what a client sent. The client is told
+// so, and the program gets the cause.
+type badArgument struct{ err error }
+
+func (e *badArgument) Error() string   { return "node: bad argument: " + e.err.Error() }
+func (e *badArgument) Unwrap() []error { return []error{&EventError{Message: "bad argument"}, e.err} }

@@ -116,7 +116,7 @@ func interopRooms(ns *node.Namespace) {
 		if err != nil {
 			return err
 		}
-		return errors.Join(e.Socket.EmitVolatile(ctx, event, args...), e.Ack(true))
+		return errors.Join(e.Socket.Volatile().Emit(ctx, event, args...), e.Ack(true))
 	})
 }
 

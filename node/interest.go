@@ -1,0 +1,86 @@
+package node
+
+import (
+	"slices"
+	"sync"
+
+	"github.com/siod-io/siod/backplane"
+)
+
+// interest knows the rooms of a namespace that have members on this server,
+// and holds a subscription for each. It counts shards, not members (R11), and
+// is told of a change under the lock of the shard's index, so that a room is
+// subscribed exactly while it has members: a second member of a shard cannot
+// be in the room before the first one's subscription is made.
+type interest struct {
+	ns    *Namespace
+	mu    sync.Mutex // taken after an index's
+	rooms map[string]*occupied
+}
+
+type occupied struct {
+	shards int
+	sub    backplane.Subscription // nil if none is needed, or none was to be had
+}
+
+func (in *interest) init(ns *Namespace) {
+	in.ns = ns
+	in.rooms = make(map[string]*occupied)
+}
+
+// add counts one more shard with members and reports whether it is the first.
+func (in *interest) add(room string) (created bool) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if o := in.rooms[room]; o != nil {
+		o.shards++
+		return false
+	}
+	in.rooms[room] = &occupied{shards: 1, sub: in.subscribe(room)}
+	return true
+}
+
+// drop counts one shard less and reports whether it was the last.
+func (in *interest) drop(room string) (deleted bool) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	o := in.rooms[room]
+	if o.shards--; o.shards > 0 {
+		return false
+	}
+	delete(in.rooms, room)
+	if o.sub != nil {
+		o.sub.Close()
+	}
+	return true
+}
+
+func (in *interest) subscribe(room string) backplane.Subscription {
+	srv := in.ns.srv
+	at := backplane.Room(in.ns.name, room)
+	if looksLikeID(room) {
+		if backplane.HomeOf(room) == srv.token {
+			return nil // the server's own ids are subscribed all together
+		}
+		at = backplane.Socket(in.ns.name, room) // guests in another socket's room (R21)
+	}
+	sub, err := srv.cfg.Backplane.Subscribe(at, srv.receive)
+	if err != nil {
+		srv.stats.subscriptionsFailed.Add(1)
+		srv.cfg.Logger.Warn("no subscription for a room: its members get no fast broadcasts of other nodes", "ns", clip(in.ns.name), "err", err)
+		return nil
+	}
+	return sub
+}
+
+// names lists the rooms, sorted.
+func (in *interest) names() []string {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	names := make([]string, 0, len(in.rooms))
+	for r := range in.rooms {
+		names = append(names, r)
+	}
+	slices.Sort(names)
+	return names
+}

@@ -1,0 +1,156 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/siod-io/siod/backplane"
+	"github.com/siod-io/siod/membership"
+	"github.com/siod-io/siod/protocol"
+)
+
+// receive takes what other nodes send. It runs on the backplane's goroutine
+// and must not wait for anybody.
+func (srv *Server) receive(d backplane.Delivery) {
+	if !d.Gap.IsZero() {
+		srv.stats.lost.Add(d.Gap.Lost)
+		if d.Gap.Unknown {
+			srv.stats.unknownLoss.Add(1)
+		}
+	}
+	env := d.Envelope
+	if env == nil {
+		return
+	}
+	switch env.Kind {
+	case backplane.KindEvent:
+		ns := srv.known(env.Namespace)
+		switch {
+		case d.Reply != nil:
+			srv.answerBroadcast(ns, d)
+		case ns != nil:
+			ns.deliverEnvelope(env)
+		}
+	case backplane.KindOperation:
+		srv.operate(d)
+	case backplane.KindServerEvent:
+		srv.serverEvent(d)
+	default:
+		srv.stats.unknownEnvelopes.Add(1)
+		finish(d, nil) // of a newer version: whoever asks must not wait
+	}
+}
+
+// spawn runs f, which is to give d's final reply, in a goroutine of its own.
+func (srv *Server) spawn(d backplane.Delivery, f func()) {
+	if !srv.tasks.start(f) {
+		finish(d, nil)
+	}
+}
+
+// reply gives one answer of several.
+func reply(d backplane.Delivery, body any) {
+	_ = d.Reply(&backplane.Envelope{Kind: backplane.KindReply, Data: encodeBody(body)}, false)
+}
+
+// finish answers a request with body as its final reply.
+func finish(d backplane.Delivery, body []byte) {
+	if d.Reply == nil {
+		return
+	}
+	// If it cannot be sent, the other side's roster or deadline ends the wait.
+	_ = d.Reply(&backplane.Envelope{Kind: backplane.KindReply, Data: body}, true)
+}
+
+func encodeBody(v any) []byte {
+	b, _, err := protocol.JSON.AppendValue(nil, nil, v)
+	if err != nil {
+		return nil
+	}
+	return b
+}
+
+func decodeBody(env *backplane.Envelope, v any) bool {
+	return env != nil && len(env.Data) > 0 && protocol.JSON.DecodeValue(env.Data, nil, v) == nil
+}
+
+// request is an envelope of this node's own with a body.
+func (srv *Server) request(kind backplane.Kind, op backplane.Op, namespace string, body any) *backplane.Envelope {
+	return &backplane.Envelope{Kind: kind, Op: op, Origin: srv.id, ID: srv.nextEnvelope(), Namespace: namespace, Data: encodeBody(body)}
+}
+
+// ask sends an envelope, to every other node unless the address names one, and
+// hands the answers to f, until f returns false. The error is a *PartialError,
+// or means that nothing was sent.
+func (srv *Server) ask(ctx context.Context, to backplane.Address, env *backplane.Envelope, f func(backplane.Reply) bool) error {
+	ctx, cancel := srv.bounded(ctx)
+	defer cancel()
+	var asked, silent []string
+	if !to.One() {
+		asked, silent = membership.Roster(srv.cfg.Membership, srv.cfg.Backplane.Heard)
+	}
+	var partial PartialError
+	for _, id := range silent {
+		partial.FailedNodes = append(partial.FailedNodes, FailedNode{id, string(backplane.ReasonUnreachable)})
+	}
+	if d, ok := ctx.Deadline(); ok {
+		env.Timeout = time.Until(d)
+	}
+	for r, err := range srv.cfg.Backplane.Request(ctx, to, env, asked) {
+		switch p, ok := errors.AsType[*backplane.PartialError](err); {
+		case err == nil:
+			if !f(r) {
+				return nil
+			}
+		case ok:
+			partial.add(p)
+		default:
+			return err
+		}
+	}
+	return partial.orNil()
+}
+
+// add takes a backplane's partial error over.
+func (e *PartialError) add(p *backplane.PartialError) {
+	for _, id := range p.Missing {
+		e.FailedNodes = append(e.FailedNodes, FailedNode{id, "timeout"})
+	}
+	for _, f := range p.Failed {
+		e.FailedNodes = append(e.FailedNodes, FailedNode{f.Node, string(f.Reason)})
+	}
+	e.Err = p.Err
+}
+
+func (e *PartialError) orNil() error {
+	if len(e.Missing) == 0 && len(e.FailedNodes) == 0 && e.Err == nil {
+		return nil
+	}
+	return e
+}
+
+// with joins the parts of a partial result; other errors stand alone.
+func (e *PartialError) with(err error) error {
+	if p, ok := errors.AsType[*backplane.PartialError](err); ok {
+		e.add(p)
+		return e.orNil()
+	}
+	if p, ok := errors.AsType[*PartialError](err); ok {
+		e.Missing = append(e.Missing, p.Missing...)
+		e.FailedNodes, e.Err = append(e.FailedNodes, p.FailedNodes...), p.Err
+		return e.orNil()
+	}
+	if err != nil {
+		return err
+	}
+	return e.orNil()
+}
+
+// bounded gives a context without a deadline the configured one.
+func (srv *Server) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	if _, ok := ctx.Deadline(); ok {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, srv.cfg.AckTimeout)
+}
