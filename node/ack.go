@@ -126,4 +126,3 @@ func (s *Socket) answered(id uint64, args protocol.Args) {
 	}
 	p.finish(s.conn, ackResult{args: args.Clone()})
 }
-

@@ -241,4 +241,3 @@ func (srv *Server) answerBroadcast(ns *Namespace, d backplane.Delivery) {
 		finish(d, encodeBody(remoteAnswer{Missing: col.partial.Missing}))
 	})
 }
-

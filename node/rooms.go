@@ -12,7 +12,6 @@ import (
 // broadcast is resolved here and handed to the shard's writer under the same
 // lock, so that a socket gets a broadcast exactly if it was a member when the
 // broadcast was made.
-//
 type roomIndex struct {
 	ns    *Namespace
 	shard *transport.Shard
