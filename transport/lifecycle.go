@@ -80,6 +80,7 @@ const (
 	evClose                       // the server closes the session
 	evTimer                       // due has come
 	evTimerBusy                   // the same, while this server does not read from the client
+	evResume                      // this server reads again after a long pause
 	evNoop                        // a late poll has waited long enough
 	eventCount
 )
@@ -165,6 +166,10 @@ func (l *lifecycle) step(ev event, now time.Duration, why Reason) actions {
 		return l.onHeartbeat(ev, now)
 	case evTimer, evTimerBusy:
 		return l.onTimer(ev, now)
+	case evResume:
+		if l.rev == engineio.V3 || l.awaitPong {
+			l.due = max(l.due, now+l.timing.timeout)
+		}
 	case evPacketClose:
 		if !l.get && !l.websocket {
 			return l.overtaken(now, why)

@@ -16,7 +16,7 @@ var eventNames = [eventCount]string{
 	evData: "message", evPing: "ping", evPong: "pong", evPacketClose: "close-packet", evParseError: "bad-packet",
 	evProbeOpen: "probe-open", evProbePing: "probe-ping", evProbeUpgrade: "probe-upgrade", evProbeEnd: "probe-end",
 	evUpgradeTimeout: "upgrade-timeout", evEnd: "socket-end", evFail: "fail", evClose: "server-close",
-	evTimer: "timer", evTimerBusy: "timer-busy", evNoop: "noop-soon",
+	evTimer: "timer", evTimerBusy: "timer-busy", evNoop: "noop-soon", evResume: "resume",
 }
 
 var actionNames = []string{

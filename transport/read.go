@@ -169,9 +169,10 @@ func (s *Session) received(c *wsConn, p engineio.Packet, bad error, size int) {
 	default:
 		s.stepLocked(evProbeEnd, "")
 	}
+	since := s.life.seen
 	s.mu.Unlock()
 	if message {
-		s.deliver(p)
+		s.deliver(p, since)
 	}
 }
 

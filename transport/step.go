@@ -202,9 +202,7 @@ func (h *heartbeatTimer) Expired(*wheel.Timer) {
 	defer s.mu.Unlock()
 	s.armed = -1 // whatever comes of it, the timer is not set any more
 	ev := evTimer
-	if since := s.busy.Load(); since != 0 && s.engine.now()-time.Duration(since) >= s.engine.cfg.PingTimeout/4 {
-		// One call of the handler has run for so long that it may be why
-		// nothing was heard. Short calls in any number are no excuse.
+	if since := s.busy.Load(); since != 0 && s.engine.now()-time.Duration(since) >= s.engine.longCall() {
 		ev = evTimerBusy
 	}
 	s.stepLocked(ev, "")
@@ -231,16 +229,17 @@ func (s *Session) receive(p engineio.Packet) bool {
 	return false
 }
 
-// deliver hands a message to the handler, one at a time. Called without s.mu.
-func (s *Session) deliver(p engineio.Packet) {
+// deliver hands a message that came at the time since to the handler, one at a
+// time. Called without s.mu.
+func (s *Session) deliver(p engineio.Packet, since time.Duration) {
 	first := s.dispatch.TryLock()
 	if !first {
 		// The last packets by POST and the first by WebSocket may meet here.
 		s.dispatch.Lock()
 	}
 	defer s.dispatch.Unlock()
-	s.busy.Store(max(1, int64(s.engine.now()))) // 0 is not busy
-	defer s.busy.Store(0)
+	s.busy.Store(max(1, int64(since))) // 0 is not busy
+	defer s.idle(since)
 	if s.limit != nil {
 		if !s.limit.wait(s) {
 			return
@@ -257,6 +256,19 @@ func (s *Session) deliver(p engineio.Packet) {
 		s.engine.handler.Text(s, p.Data)
 	}
 }
+
+// idle notes that the handler has returned. After a long call the client gets
+// the time anew: what it sent meanwhile is only read now.
+func (s *Session) idle(since time.Duration) {
+	if s.engine.now()-since >= s.engine.longCall() {
+		s.step(evResume)
+	}
+	s.busy.Store(0)
+}
+
+// longCall is how long a call of the handler must run to be why nothing was
+// heard of a client. Short calls in any number are no excuse.
+func (e *Engine) longCall() time.Duration { return e.cfg.PingTimeout / 4 }
 
 func (s *Session) isOpen() bool {
 	s.mu.Lock()
