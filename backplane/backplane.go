@@ -63,7 +63,8 @@ type Backplane interface {
 	//     This node's own id in it is ignored: it asks itself without help.
 	//     Answers of nodes that are not in the roster, having joined meanwhile,
 	//     are yielded too but nobody waits for them. With nobody to wait for,
-	//     env is sent and the sequence ends.
+	//     env is sent and the sequence ends. Only subscribers can answer: nodes
+	//     that may be in a roster subscribe these with AnyNamespace.
 	//   - Node, Gateway and Worker: whoever is reached; roster is not used.
 	//
 	// The sequence ends when all who must answer gave their final reply, or
