@@ -125,3 +125,12 @@ func appendJSONString(dst []byte, s string) []byte {
 	}
 	return append(dst, '"')
 }
+
+// refusedByHandler is what a client is told of an error of Handler.Open, which
+// may itself be a *RequestError that says how to answer.
+func refusedByHandler(err error) *RequestError {
+	if re, ok := errors.AsType[*RequestError](err); ok {
+		return re
+	}
+	return &RequestError{Code: CodeForbidden, Message: err.Error(), Context: "refused by the handler"}
+}

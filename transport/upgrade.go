@@ -19,7 +19,7 @@ func (e *Engine) handshakePolling(w http.ResponseWriter, r *http.Request, q *que
 	s.poll = newPoll()
 	e.register(s)
 	if err := e.open(s); err != nil {
-		e.refuse(w, r, &RequestError{Code: CodeForbidden, Message: err.Error(), Context: "refused by the handler"})
+		e.refuse(w, r, refusedByHandler(err))
 		return
 	}
 	buf := getBuffer()

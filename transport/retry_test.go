@@ -1,0 +1,122 @@
+package transport
+
+import (
+	"strings"
+	"testing"
+)
+
+// A balancer that sends a POST again does not deliver it twice.
+func TestPostRetry(t *testing.T) {
+	t.Parallel()
+	s := start(t, Config{})
+	p := s.openPolling("EIO=4")
+	q := p.query
+	for _, stamp := range []string{"a1", "a1", "a1", "a2", "a1", "", "", "123", "123"} {
+		if stamp != "" {
+			p.query = q + "&t=" + stamp
+		} else {
+			p.query = q
+		}
+		p.posts("4" + stamp)
+	}
+	p.query = q
+	// Stamps of digits alone are times, which two requests may share.
+	p.polls(strings.Join([]string{"4a1", "4a2", "4a1", "4", "4", "4123", "4123"}, "\x1e"))
+}
+
+// While the first is still at work, its retry is not an overlap.
+func TestPostRetryInParallel(t *testing.T) {
+	t.Parallel()
+	s := start(t, Config{})
+	entered, leave := make(chan bool), make(chan bool)
+	s.app.onText = func(*Session, []byte) { entered <- true; <-leave }
+	p := s.openPolling("EIO=4")
+	p.query += "&t=a1"
+	first := p.later("POST", p.query, "4a")
+	recv(t, entered, "the message")
+	p.posts("4a")
+	close(leave)
+	if a := recv(t, first, "the first post"); a.body != "ok" {
+		t.Errorf("%d %q", a.status, a.body)
+	}
+	if len(s.app.closed) != 0 || len(entered) != 0 {
+		t.Error("the retry ended the session or was delivered")
+	}
+}
+
+// A poll that is sent again gets the same answer again, until the client shows
+// by its next poll that it has it.
+func TestPollRetry(t *testing.T) {
+	t.Parallel()
+	s := start(t, Config{})
+	p := s.openPolling("EIO=4")
+	q := p.query
+	p.query = q + "&t=a1"
+	p.posts("4one")
+	p.polls("4one")
+	p.polls("4one")
+	p.query = q + "&t=a2"
+	p.posts("4three")
+	p.polls("4three")
+	p.query = q + "&t=a3"
+	p.posts("4four")
+	p.polls("4four")
+	p.polls("4four")
+}
+
+// A retry of a poll that is still pending takes its place.
+func TestPollRetryWhilePending(t *testing.T) {
+	t.Parallel()
+	s := start(t, Config{})
+	p := s.openPolling("EIO=4")
+	x := p.session()
+	p.query += "&t=a1"
+	first := p.pending(x)
+	second := p.later("GET", p.query, "")
+	if a := recv(t, first, "the first poll"); a.status != 400 {
+		t.Errorf("%d %q", a.status, a.body)
+	}
+	x.Send(NewText([]byte("a")), 0, false)
+	if a := recv(t, second, "the retry"); a.body != "4a" {
+		t.Errorf("%d %q", a.status, a.body)
+	}
+	if len(s.app.closed) != 0 {
+		t.Error("the session has ended")
+	}
+}
+
+// What is kept for a retry is let go when the next poll comes, and the bytes of
+// one session never reach another.
+func TestRetryKeepsLittle(t *testing.T) {
+	t.Parallel()
+	s := start(t, Config{})
+	p := s.openPolling("EIO=4")
+	x := p.session()
+	q := p.query
+	p.query = q + "&t=a1"
+	x.Send(NewText([]byte(strings.Repeat("x", 10000))), 0, false)
+	p.poll()
+	eventually(t, "the answer to be kept", func() bool { x.mu.Lock(); defer x.mu.Unlock(); return x.poll.retry.sent != nil })
+	p.query = q + "&t=a2"
+	c := p.pending(x)
+	x.mu.Lock()
+	if x.poll.retry.sent != nil {
+		t.Error("the old answer is kept while the next poll waits")
+	}
+	x.mu.Unlock()
+	x.Send(NewText([]byte("y")), 0, false)
+	if a := recv(t, c, "the poll"); a.body != "4y" {
+		t.Errorf("%q", a.body)
+	}
+	up := s.dial("EIO=4&transport=websocket&sid=" + x.ID())
+	up.text("2probe")
+	up.expect("3probe")
+	up.text("5")
+	up.text("4a")
+	up.expect("4a")
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.poll.retry.sent != nil {
+		t.Error("an answer is kept after the upgrade")
+	}
+}
