@@ -31,7 +31,7 @@ const (
 type Handler interface {
 	// Open is called when the handshake is done. An error refuses the session:
 	// no other call follows for it, and over polling the client is sent the
-	// error's text with code 4.
+	// error's text with code 4, or what a *RequestError says.
 	Open(s *Session) error
 	Text(s *Session, data []byte)
 	Binary(s *Session, data []byte)
