@@ -100,6 +100,8 @@ var table = []metric{
 	count("siod_packets_malformed_total", "Connections closed for a packet that could not be decoded.", func(in *input) uint64 { return in.Malformed }),
 	count("siod_acks_unknown_total", "Acknowledgements that nobody waited for.", func(in *input) uint64 { return in.UnknownAcks }),
 	count("siod_mailbox_overflows_total", "Connections closed because more events waited than may.", func(in *input) uint64 { return in.MailboxOverflows }),
+	count("siod_mailbox_pauses_total", "Times that reading from a connection paused because its events waited for their handlers.", func(in *input) uint64 { return in.Pauses }),
+	count("siod_events_throttled_total", "Events delayed by the library's EventRate.", func(in *input) uint64 { return in.Throttled }),
 	count("siod_broadcasts_total", "Broadcasts made on this node that are not durable.", func(in *input) uint64 { return in.Broadcasts }),
 
 	{"siod_recovery_total", counter, "Clients that asked for recovery of their connection.", []string{"result"},
@@ -108,5 +110,8 @@ var table = []metric{
 			emit(float64(in.NotRecovered), "not_recovered")
 		}},
 	count("siod_backplane_lost_total", "Deliveries of other nodes that are known to be lost.", func(in *input) uint64 { return in.BackplaneLost }),
+	count("siod_backplane_subscriptions_failed_total", "Rooms that fast broadcasts of other nodes do not reach.", func(in *input) uint64 { return in.SubscriptionsFailed }),
+	count("siod_backplane_envelopes_unknown_total", "Envelopes of other nodes of a kind that this version does not know.", func(in *input) uint64 { return in.EnvelopesUnknown }),
+	count("siod_server_events_dropped_total", "Events between servers dropped because too many waited.", func(in *input) uint64 { return in.ServerEventsDropped }),
 	count("siod_backplane_loss_unknown_total", "Times that deliveries may have been lost and could not be counted.", func(in *input) uint64 { return in.BackplaneUnknown }),
 }
