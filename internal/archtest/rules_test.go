@@ -62,6 +62,12 @@ var layers = []layer{
 		why:     "an implementation tells who is alive and nothing else",
 	},
 	{
+		subject: "node/internal/resume",
+		ours:    []string{"backplane", "protocol/..."},
+		never:   append([]string{"sync/...", "context"}, io...),
+		why:     "whether a client recovered is decided by values alone, so that every case can be written down as a script and tried against a model",
+	},
+	{
 		subject: "node/...",
 		ours:    []string{"node/...", "protocol/...", "transport", "backplane", "membership", "internal/..."},
 		never:   append([]string{"github.com/gobwas/..."}, configuration...),

@@ -18,6 +18,11 @@ func (d *Direct) Offset() backplane.Offset {
 	return backplane.Offset{Position: d.At, K: d.K, Direct: true}
 }
 
+// mark is the offset without its tag, as a lower bound needs none.
+func (d *Direct) mark() backplane.Offset {
+	return backplane.Offset{Position: backplane.Position{Seq: d.At.Seq}, K: d.K, Direct: true}
+}
+
 // Tail is the offset as a JSON string.
 func (d *Direct) Tail() []byte { return quoted(d.Offset()) }
 
@@ -40,7 +45,7 @@ func (h *History) Emit(at backplane.Position, f protocol.Frames, l Limits) (tail
 	h.direct = append(h.direct, d)
 	h.bytes += f.Size()
 	for len(h.direct) > l.SessionEvents || h.bytes > l.SessionBytes && len(h.direct) > 0 {
-		h.gone = h.direct[0].Offset()
+		h.gone = h.direct[0].mark()
 		h.bytes -= h.direct[0].Frames.Size()
 		h.direct[0] = Direct{}
 		h.direct = h.direct[1:]

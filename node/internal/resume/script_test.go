@@ -22,7 +22,9 @@ import (
 //	log [rooms=a,b] [except=c] [ns=/x] [n=N] [break]   append entries
 //	begin s [stale=OFFSET]                             a session begins at the log's end
 //	join s room | leave s room
+//	churn s n=N                                        N times join, an entry, leave
 //	emit s text                                        a direct emit
+//	skip s                                             one whose position is unknown
 //	lose s                                             its connection breaks
 //	trim keep=N | jump to=N | rewind to=N
 //	claim s [OFFSET]                                   judge, and list the replay
@@ -145,6 +147,19 @@ func (w *world) run(t *testing.T, d *datadriven.TestData) string {
 		fmt.Fprintln(&out, h.Join(d.CmdArgs[1].Key, w.ring.Newest().Seq))
 	case d.Cmd == "leave":
 		fmt.Fprintln(&out, h.Leave(d.CmdArgs[1].Key, w.ring.Newest().Seq, w.ring.Base().Seq))
+	case d.Cmd == "churn":
+		n := 0
+		number(t, d, "n", &n)
+		for i := range n {
+			room := fmt.Sprint("churn", i)
+			h.Join(room, w.ring.Newest().Seq)
+			w.append(&backplane.Envelope{Kind: backplane.KindEvent, Namespace: "/", Target: backplane.Target{Rooms: []string{room}}})
+			h.Leave(room, w.ring.Newest().Seq, w.ring.Base().Seq)
+		}
+		fmt.Fprintf(&out, "%d past rooms, the log is at %d\n", len(h.past), w.ring.Newest().Seq)
+	case d.Cmd == "skip":
+		h.Skip(h.Place(w.ring.Newest().Seq))
+		return "ok"
 	case d.Cmd == "emit":
 		fmt.Fprintln(&out, "offset", plain(w.emit(h, d.CmdArgs[1].Key)))
 	case d.Cmd == "claim":
