@@ -90,8 +90,9 @@ func (s *Session) apply(act actions) {
 	}
 }
 
-// noopDelay is how long a poll that came during an upgrade waits for its end.
-const noopDelay = 20 * time.Millisecond
+// noopDelay is how long a poll that came during an upgrade waits for its end:
+// the interval at which the reference server looks after each poll.
+const noopDelay = 100 * time.Millisecond
 
 // ended accounts for the session's end and tells the handler, from another
 // goroutine since s.mu is held.
