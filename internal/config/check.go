@@ -7,12 +7,13 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/siod-io/siod/transport"
 )
 
 // check reports what is wrong with values that are right one by one.
-func (l *Loaded) check(e *Error) {
+func (l *Loaded) check(defaults *Config, e *Error) {
 	bad := func(key, format string, args ...any) { e.add(l.spelling(key), format, args...) }
 	for _, at := range [][2]string{{"listen", l.Listen}, {"internal_listen", l.InternalListen}} {
 		if key, addr := at[0], at[1]; addr != "" && !isAddress(addr) {
@@ -26,7 +27,7 @@ func (l *Loaded) check(e *Error) {
 		bad("path", "%q is not a path: write one with both slashes, such as /socket.io/", l.Path)
 	}
 	for _, n := range l.Namespaces {
-		if !strings.HasPrefix(n, "/") || strings.ContainsAny(n, ",?") || strings.Contains(strings.TrimSuffix(n, "*"), "*") || len(n) > int(l.MaxNamespace) {
+		if !strings.HasPrefix(n, "/") || strings.ContainsAny(n, ",?") || strings.Contains(strings.TrimSuffix(n, "*"), "*") || len(n) > int(l.MaxNamespace) || !utf8.ValidString(n) {
 			bad("namespaces", "%q is not a namespace: write /, /name or /begin*, at most %v and without , or ?", n, l.MaxNamespace)
 		}
 	}
@@ -48,7 +49,8 @@ func (l *Loaded) check(e *Error) {
 			bad("trusted_proxies", "%q is not an address or a network, such as 10.0.0.0/8", p)
 		}
 	}
-	if l.Where("handshake_rate") != "" && l.HandshakeRate > 0 && !l.knowsAddresses() {
+	// The default is not in effect either, but nobody counts on it.
+	if l.HandshakeRate != defaults.HandshakeRate && l.HandshakeRate > 0 && !l.knowsAddresses() {
 		bad("handshake_rate", "needs trusted_proxies, or direct if no proxy stands before the server: clients cannot be told apart otherwise")
 	}
 	for _, o := range l.CORS.Origins {

@@ -66,6 +66,8 @@ func TestMistakes(t *testing.T) {
 		{args: []string{"--listen=:80", "--internal-listen=:80"}, want: `--internal-listen: :80 is the address for clients: choose another one`},
 		{args: []string{"--path=socket.io"}, want: `--path: "socket.io" is not a path: write one with both slashes, such as /socket.io/`},
 		{args: []string{"--namespaces=chat"}, want: `--namespaces: "chat" is not a namespace: write /, /name or /begin*, at most 128B and without , or ?`},
+		{args: []string{"--namespaces=/a*b"}, want: `--namespaces: "/a*b" is not a namespace: write /, /name or /begin*, at most 128B and without , or ?`},
+		{args: []string{"--namespaces=/\xff"}, want: `--namespaces: "/\xff" is not a namespace: write /, /name or /begin*, at most 128B and without , or ?`},
 		{args: []string{"--cors-origins=example.com"}, want: `--cors-origins: "example.com" is not an origin: write scheme and host, such as https://app.example.com, https://*.example.com, or *`},
 		{args: []string{"--cors-origins=*", "--cors-credentials"}, want: `--cors-origins: * together with cors.credentials lets every site act as its visitors: list the origins, or set cors.insecure_any_origin`},
 		{file: "trusted_proxies: [10.0.0.0/33]", want: `FILE: trusted_proxies: "10.0.0.0/33" is not an address or a network, such as 10.0.0.0/8`},

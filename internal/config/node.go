@@ -58,7 +58,7 @@ func (c *Config) Transport() transport.Config {
 	if c.EventRate > 0 {
 		t.Events.Burst = c.EventBurst
 	}
-	if c.HandshakeRate > 0 && c.knowsAddresses() {
+	if c.HandshakesBounded() {
 		t.Handshakes = transport.RateLimit{PerSecond: c.HandshakeRate, Burst: c.HandshakeBurst}
 	}
 	if c.Cookie.Name != "" {
@@ -77,6 +77,9 @@ func (c *Config) Transport() transport.Config {
 	}
 	return t
 }
+
+// HandshakesBounded reports whether the handshakes of one address are bounded.
+func (c *Config) HandshakesBounded() bool { return c.HandshakeRate > 0 && c.knowsAddresses() }
 
 // knowsAddresses reports whether the addresses of clients can be told (R9).
 func (c *Config) knowsAddresses() bool { return c.Direct || len(c.TrustedProxies) > 0 }

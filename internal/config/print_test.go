@@ -93,6 +93,14 @@ func shell(t *testing.T, text string) []string {
 	return strings.Split(strings.TrimRight(string(out), "\x00"), "\x00")
 }
 
+// The defaults read back too, as if they had been set.
+func TestDefaultsReadBack(t *testing.T) {
+	t.Parallel()
+	l := mustRead(t, "", nil, nil)
+	mustRead(t, l.YAML(), nil, nil)
+	mustRead(t, "", shell(t, l.Env()), nil)
+}
+
 func TestPrintSaysWhere(t *testing.T) {
 	t.Parallel()
 	text := mustRead(t, "", []string{"SIOD_MAX_ROOMS=5"}, []string{"--queue-policy=drop-oldest"}).YAML()

@@ -88,7 +88,7 @@ func (r *Reader) Read(environ []string) (*Loaded, error) {
 		}
 	}
 	if len(e.Problems) == 0 {
-		l.check(&e)
+		l.check(&r.defaults, &e)
 	}
 	return l, e.orNil()
 }

@@ -79,7 +79,7 @@ func TestDefaultsAreValid(t *testing.T) {
 		}
 		l := &Loaded{Config: c}
 		var e Error
-		if l.check(&e); e.orNil() != nil {
+		if l.check(&c, &e); e.orNil() != nil {
 			t.Errorf("%s: %v", name, e.Problems)
 		}
 	}

@@ -180,6 +180,12 @@ func (d *Daemon) warn() {
 			d.Log.Warn("pages of every origin may connect: see cors.origins", "credentials", c.CORS.Credentials)
 		}
 	}
+	if c.EventRate == 0 {
+		d.Log.Info("clients may send any number of events: see event_rate")
+	}
+	if !c.HandshakesBounded() {
+		d.Log.Info("one address may open any number of connections: handshake_rate needs trusted_proxies, or direct")
+	}
 	if c.Compat.Seed {
 		d.Log.Warn("compat.seed starts from the defaults of python-socketio 1.x, which are open: all origins, messages of 100MB")
 	}

@@ -249,6 +249,12 @@ func TestWarnings(t *testing.T) {
 	r := start(t, read(t, "--cors-origins=*", "--compat-seed"), nil)
 	r.log.expect(t, "pages of every origin may connect")
 	r.log.expect(t, "compat.seed")
+	r.log.expect(t, "handshake_rate needs trusted_proxies")
+	r = start(t, read(t, "--event-rate=0", "--direct"), nil)
+	r.log.expect(t, "any number of events")
+	if strings.Contains(r.log.String(), "handshake_rate") {
+		t.Errorf("with direct the rate is in effect:\n%s", r.log)
+	}
 	c := read(t)
 	c.InternalListen = ":0"
 	r = start(t, c, nil)
