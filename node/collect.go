@@ -14,7 +14,12 @@ type Answer struct {
 	Socket string // id
 	Node   string // boot id of its server
 	Args   protocol.Args
+	codec  protocol.Codec
 }
+
+// Decode decodes the first values of the answer into dst, pointers, in order.
+// Further values are ignored; missing ones give protocol.ErrArguments.
+func (a Answer) Decode(dst ...any) error { return a.Args.Decode(a.codec, dst...) }
 
 // Result is what CollectAcks returns.
 type Result struct {
@@ -187,7 +192,7 @@ func (col *collector) fromNode(r backplane.Reply) bool {
 		return true
 	}
 	if args, err := ackArgs(r.Envelope.Frames); err == nil {
-		col.add(Answer{Socket: body.Socket, Node: r.Node, Args: args})
+		col.add(Answer{Socket: body.Socket, Node: r.Node, Args: args, codec: col.cs.srv.cfg.Codec})
 	}
 	return true
 }

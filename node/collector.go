@@ -151,7 +151,7 @@ func (cs *collectors) answered(s *Socket, id uint64, args protocol.Args) bool {
 	}
 	delete(col.expected, s)
 	s.conn.awaiting.Add(-1)
-	col.got = append(col.got, Answer{Socket: s.id, Node: cs.srv.id, Args: args.Clone()})
+	col.got = append(col.got, Answer{Socket: s.id, Node: cs.srv.id, Args: args.Clone(), codec: cs.srv.cfg.Codec})
 	col.notify()
 	return true
 }

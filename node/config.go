@@ -41,8 +41,9 @@ type Config struct {
 	// Limits of packets; zero fields mean the defaults of protocol.Limits.
 	Limits protocol.Limits
 
-	// MaxRoom is the longest room name in bytes. Zero means 256, 4096 is the
-	// most.
+	// MaxRoom is the longest room name in bytes. Zero means 256, and 4096 is the
+	// most. A socket's id must fit, which may be 27 bytes longer than
+	// Limits.MaxNamespace.
 	MaxRoom int
 
 	// MaxRooms is how many rooms one socket may be in, its own not counted.
@@ -186,8 +187,9 @@ func (c Config) Validate() error {
 			bad("%s %d must not be negative", f.name, *f.value)
 		}
 	}
-	if c.MaxRoom > backplane.MaxRoom {
-		bad("MaxRoom %d is over %d", c.MaxRoom, backplane.MaxRoom)
+	// Ids are rooms, those of old clients with their namespace.
+	if least := c.Limits.MaxNamespace + len("#") + idLen; c.MaxRoom < least || c.MaxRoom > backplane.MaxRoom {
+		bad("MaxRoom %d is not between %d, the length of a socket's id, and %d", c.MaxRoom, least, backplane.MaxRoom)
 	}
 	for _, d := range []struct {
 		name string

@@ -112,6 +112,9 @@ func (srv *Server) quick(name string) bool {
 	if ns == nil {
 		return !srv.hasDynamic()
 	}
+	if ns.origin != nil && ns.origin.decide != nil {
+		return false
+	}
 	t := ns.table()
 	return len(t.middleware) == 0 && len(t.connect) == 0 && srv.recovery == nil
 }

@@ -22,9 +22,10 @@ type Dynamic struct {
 	children []*Namespace
 }
 
-// NamespaceFunc decides whether a namespace that a client asks for exists. auth
-// has the client's auth payload as its only argument. It may block, within ctx.
-// An error refuses the client as one of a middleware does.
+// NamespaceFunc decides whether the namespace that a client asks for exists for
+// it. It is asked for every client, before any middleware. auth has the
+// client's auth payload as its only argument. It may block, within ctx. An
+// error refuses the client as one of a middleware does.
 type NamespaceFunc func(ctx context.Context, name string, auth protocol.Args) (bool, error)
 
 // OfPattern serves every namespace whose name matches the pattern as a whole.
@@ -34,8 +35,8 @@ func (srv *Server) OfPattern(pattern *regexp.Regexp) *Dynamic {
 	return srv.addDynamic(&Dynamic{Namespace: &Namespace{name: pattern.String()}, pattern: whole})
 }
 
-// OfFunc serves every namespace that match accepts. Patterns and functions are
-// asked in the order of their registration, after the namespaces that exist.
+// OfFunc serves every namespace that match accepts. A name that no namespace has
+// yet is offered to patterns and functions in the order of their registration.
 func (srv *Server) OfFunc(match NamespaceFunc) *Dynamic {
 	return srv.addDynamic(&Dynamic{Namespace: &Namespace{name: "func"}, decide: match})
 }
@@ -113,11 +114,15 @@ func (srv *Server) hasDynamic() bool {
 func (srv *Server) lookup(ctx context.Context, name string, auth []byte) (*Namespace, error) {
 	srv.mu.RLock()
 	ns, dynamic := srv.namespaces[name], srv.dynamic
-	if ns != nil {
+	asks := ns != nil && ns.origin != nil && ns.origin.decide != nil
+	if ns != nil && !asks {
 		ns.users.Add(1) // under the lock: release removes a namespace only under it
 	}
 	srv.mu.RUnlock()
-	if ns != nil {
+	switch {
+	case asks:
+		dynamic = []*Dynamic{ns.origin}
+	case ns != nil:
 		return ns, nil
 	}
 	args, err := authArgs(auth)

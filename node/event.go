@@ -18,6 +18,16 @@ type Event struct {
 	acked  atomic.Bool
 }
 
+// Decode decodes the first arguments into dst, pointers, in order. Further
+// arguments are ignored. If some do not fit or are missing, the error may be
+// returned from the handler: the client is then told "bad argument".
+func (e *Event) Decode(dst ...any) error {
+	if err := e.Args.Decode(e.Socket.ns.srv.cfg.Codec, dst...); err != nil {
+		return &badArgument{err}
+	}
+	return nil
+}
+
 // WantsAck reports whether the client waits for an acknowledgement.
 func (e *Event) WantsAck() bool { return e.hasAck }
 
