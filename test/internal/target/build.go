@@ -21,7 +21,7 @@ var build = sync.OnceValues(func() (string, error) {
 	built = dir
 	bin := filepath.Join(dir, "target")
 	args := []string{"build", "-o", bin}
-	if raceEnabled {
+	if Race {
 		args = append(args, "-race")
 	}
 	cmd := exec.Command("go", append(args, "./loadtest/target")...)

@@ -2,4 +2,6 @@
 
 package target
 
-const raceEnabled = true
+// Race says that the program is built with the race detector, which multiplies
+// its memory.
+const Race = true
