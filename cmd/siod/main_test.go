@@ -10,15 +10,18 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(leakChecked{m}, map[string]func(){"siod": main})
+	testscript.Main(leakChecked{m, goleak.Find}, map[string]func(){"siod": main})
 }
 
 // leakChecked looks for goroutines left over when all tests have run.
-type leakChecked struct{ *testing.M }
+type leakChecked struct {
+	*testing.M
+	leaks func(...goleak.Option) error
+}
 
 func (m leakChecked) Run() int {
 	code := m.M.Run()
-	if err := goleak.Find(); err != nil && code == 0 {
+	if err := m.leaks(); err != nil && code == 0 {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}

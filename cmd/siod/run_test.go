@@ -8,13 +8,12 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/siod-io/siod/client"
 	"github.com/siod-io/siod/examples/chat"
 	"github.com/siod-io/siod/internal/metrics"
+	"github.com/siod-io/siod/internal/testclient"
 )
 
 // instance is a siod that runs inside the test.
@@ -82,44 +81,6 @@ func (l *lines) String() string {
 
 func (l *lines) count(text string) int { return strings.Count(l.String(), text) }
 
-// enter connects a client to a namespace.
-func enter(t *testing.T, url, namespace string, auth any) (*client.Client, *client.Socket, error) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	c, err := client.Dial(ctx, url, client.Config{Backoff: func(int) time.Duration { return 10 * time.Millisecond }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = c.Close()
-		<-c.Done()
-	})
-	s, err := c.Connect(ctx, namespace, auth)
-	return c, s, err
-}
-
-func mustEnter(t *testing.T, url, namespace string, auth any) (*client.Client, *client.Socket) {
-	t.Helper()
-	c, s, err := enter(t, url, namespace, auth)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c, s
-}
-
-// call asks and decodes the answer.
-func call[R any](t *testing.T, s *client.Socket, event string, args ...any) R {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	r, err := client.Call[R](ctx, s, event, args...)
-	if err != nil {
-		t.Fatalf("%s: %v", event, err)
-	}
-	return r
-}
-
 // Events without a handler are answered if an answer is wanted, counted, and
 // warned of once, in every namespace that clients may enter.
 func TestServeWithoutHandlers(t *testing.T) {
@@ -127,16 +88,16 @@ func TestServeWithoutHandlers(t *testing.T) {
 	in := launch(t, "serve", "--namespaces=/,/chat,/game-*")
 	want := map[string]string{"error": "no handler"}
 	for _, ns := range []string{"/", "/chat", "/game-1"} {
-		_, s := mustEnter(t, in.clients, ns, nil)
+		_, s := testclient.Connect(t, in.clients, ns, nil)
 		if err := s.Emit(t.Context(), "silent", 1); err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(want, call[map[string]string](t, s, "asked", "x", []byte{1})); diff != "" {
+		if diff := cmp.Diff(want, testclient.Call[map[string]string](t, s, "asked", "x", []byte{1})); diff != "" {
 			t.Errorf("%s: -want +got:\n%s", ns, diff)
 		}
 	}
 	for _, ns := range []string{"/other", "/gam", "/chat2"} {
-		if _, _, err := enter(t, in.clients, ns, nil); err == nil || !strings.Contains(err.Error(), "Invalid namespace") {
+		if err := testclient.Refused(t, in.clients, ns, nil); err.Message != "Invalid namespace" {
 			t.Errorf("%s: %v", ns, err)
 		}
 	}
@@ -203,36 +164,29 @@ func TestDevChat(t *testing.T) {
 		t.Errorf("the page: %d %v", res.StatusCode, res.Header)
 	}
 
-	_, ada := mustEnter(t, in.clients, "/", map[string]string{"name": "Ada"})
-	bobClient, bob := mustEnter(t, in.clients, "/", map[string]string{"name": "Bob"})
-	got := make(chan chat.Message, 10)
-	bob.On("message", func(e *client.Event) {
-		var m chat.Message
-		if err := e.Decode(&m); err != nil {
-			t.Error(err)
-		}
-		got <- m
-	})
-	call[chat.Joined](t, ada, "join", "lobby")
-	joined := call[chat.Joined](t, bob, "join", "lobby")
+	_, ada := testclient.Connect(t, in.clients, "/", map[string]string{"name": "Ada"})
+	bobClient, bob := testclient.Connect(t, in.clients, "/", map[string]string{"name": "Bob"})
+	got := testclient.Events(bob, "message")
+	testclient.Call[chat.Joined](t, ada, "join", "lobby")
+	joined := testclient.Call[chat.Joined](t, bob, "join", "lobby")
 	if len(joined.People) != 2 {
 		t.Errorf("in the room: %+v", joined)
 	}
-	receipt := call[chat.Receipt](t, ada, "message", "hello, Bob")
-	if m := <-got; m.ID != receipt.ID || m.Text != "hello, Bob" || m.From.Name != "Ada" {
+	receipt := testclient.Call[chat.Receipt](t, ada, "message", "hello, Bob")
+	if m := testclient.Next[chat.Message](t, got); m.ID != receipt.ID || m.Text != "hello, Bob" || m.From.Name != "Ada" {
 		t.Errorf("Bob got %+v, Ada's receipt is %+v", m, receipt)
 	}
 
 	// Recovery is on: what is sent while Bob is away reaches him.
 	bobClient.Drop()
-	receipt = call[chat.Receipt](t, ada, "message", "still there?")
-	if m := <-got; m.ID != receipt.ID {
+	receipt = testclient.Call[chat.Receipt](t, ada, "message", "still there?")
+	if m := testclient.Next[chat.Message](t, got); m.ID != receipt.ID {
 		t.Errorf("after the break Bob got %+v", m)
 	}
 	if !bob.Recovered() {
 		t.Error("Bob's connection was not recovered")
 	}
-	if answer := call[map[string]string](t, ada, "unknown"); answer["error"] != "no handler" {
+	if answer := testclient.Call[map[string]string](t, ada, "unknown"); answer["error"] != "no handler" {
 		t.Errorf("an unknown event is answered %v", answer)
 	}
 	if !strings.Contains(in.log.String(), "FOR DEVELOPMENT ONLY") {

@@ -16,21 +16,27 @@ import (
 	"github.com/siod-io/siod/node"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-
+func newServer() (*node.Server, error) {
 	bp := memory.New()
 	self, err := static.New(membership.Member{ID: bp.ID()})
 	if err != nil {
-		log.Fatal(err)
+		return nil, err
 	}
 	srv, err := node.New(node.Config{Backplane: bp, Membership: self, Recovery: node.Recovery{Enabled: true}})
 	if err != nil {
-		log.Fatal(err)
+		return nil, err
 	}
 	chat.Register(srv.Of("/"))
+	return srv, nil
+}
 
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	srv, err := newServer()
+	if err != nil {
+		log.Fatal(err)
+	}
 	log.Print("open http://127.0.0.1:3000/")
 	if err := srv.ListenAndServe(ctx, "127.0.0.1:3000", chat.Page(chat.PageConfig{})); err != nil {
 		log.Fatal(err)
