@@ -23,4 +23,4 @@ const (
 )
 
 // Metrics that rows look at.
-const sessionsMetric = "siod_sessions"
+const sessionsMetric = "siod_connections"
