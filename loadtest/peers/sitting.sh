@@ -7,7 +7,7 @@
 #
 #   -r  repeats; figures are medians (3)
 #   -p  five alternating pairs, for a ratio that will be quoted
-#   -t  tests of compare.sh ("idle storm fan1kw1 fan1k fan1kw16 echo poll")
+#   -t  tests of compare.sh ("idle idleraw storm fan1kw1 fan1k fan1kw16 echo poll")
 #   -o  folder for the results (artifacts/sitting)
 #   -s  length of each test (1; 0.1 for a quick look)
 #   -n  Node only: a trial of the tools without our server
@@ -19,7 +19,7 @@ set -eu
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=loadtest/peers/tools.sh
 . "$here/tools.sh"
-repeats=3 tests="idle storm fan1kw1 fan1k fan1kw16 echo poll" out=$module/artifacts/sitting scale=1 ours=1
+repeats=3 tests="idle idleraw storm fan1kw1 fan1k fan1kw16 echo poll" out=$module/artifacts/sitting scale=1 ours=1
 while getopts r:pt:o:s:nh opt; do
 	case $opt in
 	r) repeats=$OPTARG ;;

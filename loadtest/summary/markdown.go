@@ -17,6 +17,7 @@ var titles = map[string]string{
 	"poll":     "polling round trip, 50 clients, µs CPU",
 	"storm":    "connect + CONNECT + join, µs CPU",
 	"idle":     "idle session, KB of resident memory",
+	"idleraw":  "the same, collector left alone 4 s after 5,000 connects",
 }
 
 func (r report) markdown(facts map[string]any) []byte {
