@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -296,6 +297,7 @@ func TestLatest(t *testing.T) {
 	srv := start(t, func(c *node.Config) {
 		c.Transport.Queue.MaxBytes = 64 << 20
 		c.Transport.Queue.MaxMessages = 1 << 20
+		c.Transport.WriteTimeout = time.Minute // the client does not read for long
 	})
 	ns := srv.Of("/")
 	r := srv.raw(t, "4", "")

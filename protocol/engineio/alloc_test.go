@@ -73,7 +73,9 @@ func TestLinear(t *testing.T) { // not parallel: it reads counters of the proces
 			runtime.ReadMemStats(&before)
 			a.run(t, body)
 			runtime.ReadMemStats(&after)
-			if grown := int(after.TotalAlloc - before.TotalAlloc); grown > size*a.factor/100+arenaChunk {
+			// The counter is the whole process's, the runtime's own work included.
+			const noise = 64 << 10
+			if grown := int(after.TotalAlloc - before.TotalAlloc); grown > size*a.factor/100+arenaChunk+noise {
 				t.Errorf("%d bytes allocated for a body of %d, want at most %d %%", grown, size, a.factor)
 			}
 			// A quarter of the body may not take more than its share.
