@@ -60,7 +60,7 @@ func (ns *Namespace) accept(s *Socket, a *admission) {
 	own := s.ownRoom // OnConnect may have left it
 	x.insert(s)
 	s.ownRoom = own
-	joined := s.joinPending(x)
+	s.joinPending(x)
 	if gone == "" {
 		s.welcome()
 	}
@@ -70,7 +70,7 @@ func (ns *Namespace) accept(s *Socket, a *admission) {
 	s.mu.Unlock()
 	x.mu.Unlock()
 	ns.srv.stats.connects.Add(1)
-	ns.tell(RoomJoined, s, joined)
+	ns.tell()
 	switch {
 	case gone != "":
 		s.end(gone)

@@ -163,8 +163,7 @@ func TestAckWaitEnds(t *testing.T) {
 		ended <- err
 		return nil
 	})
-	for wait(t, p.asked, "the question").Name != "last" {
-	}
+	p.question("last")
 	p.client.Drop()
 	if err := wait(t, ended, "the end of the wait"); !errors.Is(err, node.ErrDisconnected) {
 		t.Errorf("socket ended: %v", err)

@@ -68,6 +68,6 @@
 //	transport's session and shard locks
 //	session.mu, recovery.mu, feed.mu
 //
-// mailbox.mu, Namespace.mu and serverEvents.mu are leaves. The application's
+// mailbox.mu, Namespace.mu, roomEvents.mu and serverEvents.mu are leaves. The application's
 // code is called under none of them.
 package node

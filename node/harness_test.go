@@ -183,6 +183,16 @@ func (p *peer) expect(want ...string) {
 	}
 }
 
+// question is the next event of that name that wants an answer.
+func (p *peer) question(name string) *client.Event {
+	p.t.Helper()
+	for {
+		if e := wait(p.t, p.asked, name); e.Name == name {
+			return e
+		}
+	}
+}
+
 // none checks that nothing came before the marks that the server sends now:
 // whatever was sent earlier stands before them.
 func (p *peer) none(s *server, mark string) {

@@ -28,31 +28,35 @@ func (in *interest) init(ns *Namespace) {
 	in.rooms = make(map[string]*occupied)
 }
 
-// add counts one more shard with members and reports whether it is the first.
-func (in *interest) add(room string) (created bool) {
+// add counts one more shard with members, of which s is the first, and reports
+// whether the room is new.
+func (in *interest) add(room string, s *Socket) (created bool) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	if o := in.rooms[room]; o != nil {
 		o.shards++
+		in.ns.note(s, room, RoomJoined)
 		return false
 	}
 	in.rooms[room] = &occupied{shards: 1, sub: in.subscribe(room)}
+	in.ns.note(s, room, RoomCreated, RoomJoined)
 	return true
 }
 
-// drop counts one shard less and reports whether it was the last.
-func (in *interest) drop(room string) (deleted bool) {
+// drop counts one shard less, of which s was the last member.
+func (in *interest) drop(room string, s *Socket) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	o := in.rooms[room]
 	if o.shards--; o.shards > 0 {
-		return false
+		in.ns.note(s, room, RoomLeft)
+		return
 	}
 	delete(in.rooms, room)
 	if o.sub != nil {
 		o.sub.Close()
 	}
-	return true
+	in.ns.note(s, room, RoomLeft, RoomDeleted)
 }
 
 func (in *interest) subscribe(room string) backplane.Subscription {

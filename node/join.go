@@ -1,15 +1,6 @@
 package node
 
-import (
-	"slices"
-)
-
-// roomChange is a room that a socket joined or left; edge says that the room
-// is new on this server, or gone.
-type roomChange struct {
-	room string
-	edge bool
-}
+import "slices"
 
 // join puts a socket into rooms.
 func (ns *Namespace) join(s *Socket, rooms []string) error {
@@ -36,28 +27,21 @@ func (ns *Namespace) change(s *Socket, join, leave []string) (created bool, err 
 		x.mu.Unlock()
 		return false, err
 	}
-	var left, joined []roomChange
 	position := x.shard.Position()
 	for _, r := range leave {
 		var since uint64
 		if i := s.placeOf(r); i >= 0 {
 			since = s.places[i].since
 		}
-		was, deleted := x.leave(s, r)
-		if was {
+		if x.leave(s, r) {
 			s.rec.left(r, since, position)
-			left = append(left, roomChange{r, deleted})
 		}
 	}
 	for _, r := range join {
-		if is, first := x.join(s, r, position); is {
-			joined = append(joined, roomChange{r, first})
-			created = created || first
-		}
+		created = x.join(s, r, position) || created
 	}
 	x.mu.Unlock()
-	ns.tell(RoomLeft, s, left)
-	ns.tell(RoomJoined, s, joined)
+	ns.tell()
 	return created, nil
 }
 
@@ -117,15 +101,12 @@ func (s *Socket) roomFor(join, leave []string) error {
 
 // joinPending carries out the joins made before accept; the index's lock is
 // held.
-func (s *Socket) joinPending(x *roomIndex) (changes []roomChange) {
+func (s *Socket) joinPending(x *roomIndex) {
 	early := s.joining
 	s.joining = nil
 	for _, j := range early {
-		if joined, created := x.join(s, j.name, j.since); joined {
-			changes = append(changes, roomChange{j.name, created})
-		}
+		x.join(s, j.name, j.since)
 	}
-	return changes
 }
 
 // withdraw takes a socket that has ended out of the namespace, once: nothing
@@ -140,17 +121,15 @@ func (ns *Namespace) withdraw(s *Socket) {
 	}
 	s.suspend()
 	own := s.ownRoom
-	changes := make([]roomChange, 0, len(s.places))
 	for len(s.places) > 0 {
 		i := len(s.places) - 1
-		name := s.places[i].room.name
-		s.joining = append(s.joining, joining{name: name})
-		changes = append(changes, roomChange{name, x.leaveAt(s, i)})
+		s.joining = append(s.joining, joining{name: s.places[i].room.name})
+		x.leaveAt(s, i)
 	}
 	x.erase(s)
 	s.ownRoom = own
 	x.mu.Unlock()
-	ns.tell(RoomLeft, s, changes)
+	ns.tell()
 }
 
 // forgetRooms is the end of OnDisconnecting.

@@ -29,7 +29,8 @@ type Namespace struct {
 	users     atomic.Int64 // sockets, those on their way in or out included
 	permanent bool         // it stays when it is empty; the server's lock guards it
 
-	interest interest
+	interest   interest
+	roomEvents roomEvents
 }
 
 func newNamespace(srv *Server, name string) *Namespace {

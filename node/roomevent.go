@@ -1,6 +1,9 @@
 package node
 
-import "slices"
+import (
+	"slices"
+	"sync"
+)
 
 // RoomEvent says that a room of this server changed. The rooms of a socket's
 // own are left out.
@@ -33,36 +36,58 @@ func (k RoomEventKind) String() string {
 	return "unknown"
 }
 
-// OnRoom registers a handler of room events. It is called after the change, in
-// the goroutine that made it, and must not block. Changes that are made at the
-// same time may be told in either order. For rooms of the whole cluster see
-// backplane.Occupancy.
+// OnRoom registers a handler of room events. Events of a namespace are told one
+// at a time, in the order in which they happened, in the goroutine of one of
+// those who caused them; so a handler may be called a moment after the call
+// that caused the event returned, and must not block. For rooms of the whole
+// cluster see backplane.Occupancy.
 func (ns *Namespace) OnRoom(f func(RoomEvent)) {
 	ns.register(func(t *handlers) { t.rooms = append(slices.Clip(t.rooms), f) })
 }
 
-// tell calls the handlers of room events; kind is RoomJoined or RoomLeft.
-func (ns *Namespace) tell(kind RoomEventKind, s *Socket, changes []roomChange) {
-	if len(changes) == 0 {
+// roomEvents are events on their way to the handlers of OnRoom.
+type roomEvents struct {
+	mu      sync.Mutex // a leaf
+	queue   []RoomEvent
+	telling bool
+}
+
+// note queues events, under the lock that their order comes from.
+func (ns *Namespace) note(s *Socket, room string, kinds ...RoomEventKind) {
+	if len(ns.table().rooms) == 0 {
 		return
 	}
+	ns.roomEvents.mu.Lock()
+	for _, k := range kinds {
+		ns.roomEvents.queue = append(ns.roomEvents.queue, RoomEvent{k, ns, room, s.id})
+	}
+	ns.roomEvents.mu.Unlock()
+}
+
+// tell calls the handlers of what was noted, under no lock, unless somebody is
+// at it already.
+func (ns *Namespace) tell() {
 	fs := ns.table().rooms
 	if len(fs) == 0 {
 		return
 	}
-	_ = ns.srv.guard("OnRoom", func() error {
-		for _, c := range changes {
-			e := RoomEvent{Kind: kind, Namespace: ns, Room: c.room, Socket: s.id}
+	q := &ns.roomEvents
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.telling {
+		return
+	}
+	q.telling = true
+	for len(q.queue) > 0 {
+		queue := q.queue
+		q.queue = nil
+		q.mu.Unlock()
+		for _, e := range queue {
 			for _, f := range fs {
-				if c.edge && kind == RoomJoined {
-					f(RoomEvent{RoomCreated, ns, c.room, s.id})
-				}
-				f(e)
-				if c.edge && kind == RoomLeft {
-					f(RoomEvent{RoomDeleted, ns, c.room, s.id})
-				}
+				_ = ns.srv.guard("OnRoom", func() error { f(e); return nil })
 			}
 		}
-		return nil
-	})
+		q.mu.Lock()
+	}
+	q.telling = false
 }

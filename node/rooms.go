@@ -103,43 +103,45 @@ func (x *roomIndex) erase(s *Socket) {
 	s.ownRoom = false
 }
 
-// join adds a socket to a room, with the position since which it is a member.
-// It reports whether it was not in it before, and whether the room is new on
-// this server. x.mu is held.
-func (x *roomIndex) join(s *Socket, name string, since uint64) (joined, created bool) {
+// join adds a socket to a room, with the position since which it is a member,
+// unless it is one already. It reports whether the room is new on this server.
+// x.mu is held.
+func (x *roomIndex) join(s *Socket, name string, since uint64) (created bool) {
 	if name == s.id {
-		joined, s.ownRoom = !s.ownRoom, true
-		return joined, false
+		s.ownRoom = true
+		return false
 	}
 	if s.placeOf(name) >= 0 {
-		return false, false
+		return false
 	}
 	r := x.rooms[name]
 	if r == nil {
 		r = &room{name: name}
 		x.rooms[name] = r
-		created = x.ns.interest.add(name)
+		created = x.ns.interest.add(name, s)
+	} else {
+		x.ns.note(s, name, RoomJoined)
 	}
 	s.places = append(s.places, place{room: r, at: r.add(s), since: since})
-	return true, created
+	return created
 }
 
-// leave takes a socket out of a room. It reports whether it was in it, and
-// whether this server has no member left. x.mu is held.
-func (x *roomIndex) leave(s *Socket, name string) (left, deleted bool) {
+// leave takes a socket out of a room and reports whether it was in it. x.mu is
+// held.
+func (x *roomIndex) leave(s *Socket, name string) (left bool) {
 	if name == s.id {
 		left, s.ownRoom = s.ownRoom, false
-		return left, false
+		return left
 	}
 	i := s.placeOf(name)
-	if i < 0 {
-		return false, false
+	if i >= 0 {
+		x.leaveAt(s, i)
 	}
-	return true, x.leaveAt(s, i)
+	return i >= 0
 }
 
 // leaveAt takes a socket out of the i-th of its places.
-func (x *roomIndex) leaveAt(s *Socket, i int) (deleted bool) {
+func (x *roomIndex) leaveAt(s *Socket, i int) {
 	p := s.places[i]
 	s.places[i] = s.places[len(s.places)-1]
 	s.places[len(s.places)-1] = place{}
@@ -148,10 +150,11 @@ func (x *roomIndex) leaveAt(s *Socket, i int) (deleted bool) {
 		moved.places[moved.placeOf(p.room.name)].at = p.at
 	}
 	if len(p.room.members) > 0 {
-		return false
+		x.ns.note(s, p.room.name, RoomLeft)
+		return
 	}
 	delete(x.rooms, p.room.name)
-	return x.ns.interest.drop(p.room.name)
+	x.ns.interest.drop(p.room.name, s)
 }
 
 // placeOf is the index in places of a room, or -1. Sockets are in few rooms;
