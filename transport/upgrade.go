@@ -125,14 +125,21 @@ func (e *Engine) upgradeWebSocket(w http.ResponseWriter, r *http.Request, s *Ses
 		e.refuse(w, r, &RequestError{Code: CodeBadRequest, Context: "upgrades are disabled"})
 		return
 	}
+	// Before the 101: of two connections the one that the client saw accepted
+	// first must be the one that probes.
+	again := s.step(evProbeOpen)&actTryAgain != 0
 	c, early, err := e.accept(w, r, accepting{header: make(http.Header), key: accept, rev: s.rev, base64: q.base64})
-	if err != nil {
-		return
-	}
 	s.mu.Lock()
-	if act := s.stepLocked(evProbeOpen, ""); act&actTryAgain != 0 {
+	switch {
+	case err != nil:
+		if !again {
+			s.stepLocked(evProbeEnd, "")
+		}
+		s.mu.Unlock()
+		return
+	case again || s.life.probe == probeNone: // the session has one, or ended meanwhile
 		s.shut(c)
-	} else {
+	default:
 		s.startProbe(c)
 	}
 	s.mu.Unlock()
