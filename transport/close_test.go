@@ -2,6 +2,7 @@ package transport
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -171,6 +172,20 @@ func TestOpenAndClose(t *testing.T) {
 		}
 		if len(s.app.closed) != 0 || s.engine.Len() != 0 {
 			t.Errorf("%d ends, %d sessions", len(s.app.closed), s.engine.Len())
+		}
+	})
+	t.Run("polling, refused in its own way", func(t *testing.T) {
+		t.Parallel()
+		s := start(t, Config{})
+		own := &RequestError{Code: 77, Status: 401, Message: "who?"}
+		s.app.onOpen = func(*Session) error { return fmt.Errorf("wrapped: %w", own) }
+		for range 2 {
+			if a := s.do("GET", "EIO=4&transport=polling", ""); a.status != 401 || a.body != `{"code":77,"message":"who?"}` {
+				t.Errorf("%d %s", a.status, a.body)
+			}
+		}
+		if own.Request != nil {
+			t.Error("the handler's error was changed")
 		}
 	})
 	t.Run("websocket, refused", func(t *testing.T) {

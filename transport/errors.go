@@ -130,7 +130,8 @@ func appendJSONString(dst []byte, s string) []byte {
 // may itself be a *RequestError that says how to answer.
 func refusedByHandler(err error) *RequestError {
 	if re, ok := errors.AsType[*RequestError](err); ok {
-		return re
+		own := *re // the handler may return the same one every time
+		return &own
 	}
 	return &RequestError{Code: CodeForbidden, Message: err.Error(), Context: "refused by the handler"}
 }

@@ -31,7 +31,9 @@ func (s *stats) refuse(e *RequestError) {
 	case http.StatusRequestEntityTooLarge:
 		s.bodiesTooLarge.Add(1)
 	default:
-		s.refused[e.Code].Add(1)
+		if e.Code >= 0 && int(e.Code) < len(s.refused) { // a handler may have codes of its own
+			s.refused[e.Code].Add(1)
+		}
 	}
 }
 
