@@ -218,7 +218,7 @@ func (b *Broadcast) cast(f protocol.Frames) transport.Cast {
 
 func (b *Broadcast) isDurable() bool {
 	switch {
-	case b.flags&(castVolatile|castLocal) != 0 || b.durability == durabilityFast:
+	case b.flags&(castVolatile|castLocal) != 0 || b.latest != "" || b.durability == durabilityFast:
 		return false
 	case b.durability == durabilityDurable:
 		return true

@@ -108,6 +108,10 @@ type Recovery struct {
 	// SessionEvents and SessionBytes bound what is kept of a session's direct
 	// emits. Zero means 256 and 64 KiB.
 	SessionEvents, SessionBytes int
+
+	// MaxWaiting is how many sessions wait for their clients at most. Beyond it
+	// the one that has waited longest ends. Zero means 100,000.
+	MaxWaiting int
 }
 
 const (
@@ -168,6 +172,7 @@ func (c *Config) bounds() []bound {
 		{"Recovery.ReplayBytes", &c.Recovery.ReplayBytes, 4 << 20},
 		{"Recovery.SessionEvents", &c.Recovery.SessionEvents, 256},
 		{"Recovery.SessionBytes", &c.Recovery.SessionBytes, 64 << 10},
+		{"Recovery.MaxWaiting", &c.Recovery.MaxWaiting, 100_000},
 	}
 }
 
@@ -199,8 +204,14 @@ func (c Config) Validate() error {
 			bad("%s %v must not be negative", d.name, d.d)
 		}
 	}
-	if c.Recovery.Enabled && c.Backplane != nil && len(backplane.Logs(c.Backplane)) == 0 {
+	if c.Backplane == nil {
+		return errors.Join(errs...)
+	}
+	switch n := len(backplane.Logs(c.Backplane)); {
+	case n == 0 && c.Recovery.Enabled:
 		bad("Recovery is enabled and the backplane has no log: choose a backplane with one, or turn it off")
+	case n > 1:
+		bad("the backplane has %d logs and this version follows one: configure it with one", n)
 	}
 	return errors.Join(errs...)
 }

@@ -167,6 +167,13 @@ func (c *conn) disconnect() {
 	c.session.Close(transport.ReasonForcedClose)
 }
 
+// ended is why the connection ended, "" while it has not.
+func (c *conn) ended() transport.Reason {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.closed
+}
+
 // malformed ends the connection of a client that broke the protocol.
 func (c *conn) malformed(err error) {
 	c.srv.stats.malformed.Add(1)

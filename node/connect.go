@@ -165,12 +165,16 @@ func (a *admission) take(s *Socket) (gone Reason) {
 
 func (a *admission) admit() error {
 	srv := a.c.srv
+	var cl claim
+	if srv.recovery != nil && !a.c.old() {
+		a.payload, cl = splitClaim(a.payload)
+	}
 	ns, err := srv.lookup(a.ctx, a.name, a.payload)
 	if err != nil {
 		return err
 	}
-	s, claim := a.socket(ns)
-	if err := a.letIn(s, claim); err != nil {
+	s := a.socket(ns, &cl)
+	if err := a.letIn(s, &cl); err != nil {
 		ns.abandon(s)
 		return err
 	}
@@ -180,21 +184,35 @@ func (a *admission) admit() error {
 
 // letIn asks the application: middleware, then, with the session that the
 // socket continues or begins, OnConnect.
-func (a *admission) letIn(s *Socket, claim *claim) error {
+func (a *admission) letIn(s *Socket, cl *claim) error {
+	ss, err := a.session(s, cl)
+	if err != nil {
+		return err
+	}
+	if err := s.ns.enter(s, ss); err != nil {
+		return err
+	}
+	return a.ask("OnConnect", s.ns.table().connect, s)
+}
+
+// session finds the session of a client that middleware lets in. If middleware
+// may be skipped for a client that recovers, it runs only if the client does
+// not.
+func (a *admission) session(s *Socket, cl *claim) (ss *session, err error) {
 	t, rec := s.ns.table(), s.ns.srv.recovery
-	if rec != nil && claim != nil && rec.srv.cfg.Recovery.SkipMiddleware {
-		rec.attach(a.ctx, s, claim)
-	}
-	if !s.recovered { // a claim that proves nothing skips nothing
-		if err := a.ask("middleware", t.middleware, s); err != nil {
-			return err
+	s.asked.Principal = s.Handshake().Principal
+	if rec != nil && rec.srv.cfg.Recovery.SkipMiddleware {
+		s.asked.Unasked = true
+		if ss, err = rec.resume(a.ctx, s, cl); ss != nil || err != nil {
+			return ss, err
 		}
+		s.asked.Unasked = false
 	}
-	if rec != nil && s.rec == nil {
-		rec.attach(a.ctx, s, claim)
+	if err := a.ask("middleware", t.middleware, s); err != nil || rec == nil {
+		return nil, err
 	}
-	s.ns.enter(s)
-	return a.ask("OnConnect", t.connect, s)
+	s.asked.User = s.User()
+	return rec.attach(a.ctx, s, cl)
 }
 
 // ask runs middlewares or OnConnect handlers; a panic refuses.
@@ -212,29 +230,27 @@ func (a *admission) ask(what string, fs []connectHandler, s *Socket) error {
 	})
 }
 
-// socket makes the socket that asks to be let in. A recovering client also
-// yields its claim.
-func (a *admission) socket(ns *Namespace) (*Socket, *claim) {
+// socket makes the socket that asks to be let in.
+func (a *admission) socket(ns *Namespace, cl *claim) *Socket {
 	s := &Socket{ns: ns, conn: a.c, query: a.query}
 	if a.c.parser == parserMsgpack {
 		s.form = formMsgpack
 	}
 	if a.c.old() {
-		// The id that clients of 1.x and 2.x compute for themselves.
+		// The id that clients of 1.x and 2.x compute for themselves. They take
+		// an offset for an argument, so they are sent none (V4).
 		s.id = a.c.session.ID()
 		if ns.name != protocol.Root {
 			s.id = ns.name + "#" + s.id
 		}
 		s.auth = queryJSON(a.query)
-		return s, nil
+		return s
 	}
 	s.id, s.auth = ns.srv.newID(), a.payload
-	if ns.srv.recovery == nil || a.payload == nil {
-		return s, nil
+	if ns.srv.recovery != nil && !cl.never {
+		s.form |= formJSONRecovery
 	}
-	var cl *claim
-	s.auth, cl = splitClaim(a.payload)
-	return s, cl
+	return s
 }
 
 // queryJSON is a namespace query as the object that newer clients send.

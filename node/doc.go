@@ -45,13 +45,26 @@
 // packet in an envelope. A durable broadcast goes to the log only, and every
 // node delivers it when the log's feed brings it.
 //
+// # The way of a client that comes back
+//
+// Where recovery is on, each socket of a client that can recover has a session,
+// which outlives it: id, rooms, data, user, and the history of what the client
+// should have received. The feed keeps the newest entries of the log in a ring.
+// A client that lost its connection presents the session's private id and the
+// offset of the last event that it got. Middleware has a look at it, then its
+// socket claims the session (session.go), from another server if need be
+// (take.go), which throws an older socket off. Package resume decides whether
+// nothing is missing. If so OnConnect runs with Socket.Recovered, and the client
+// is sent CONNECT, what it missed, and what was held back, in one piece.
+//
 // # Goroutines
 //
 // A mailbox has one while it has work; a client on its way into a namespace
 // with middleware, OnConnect or recovery one until it is decided; a broadcast
 // with acknowledgements one for other servers' answers, and one on each of
 // these; events of another server one while there are any. One watches the
-// membership. Shutdown waits for all of them and for those of Server.Go.
+// membership, and where recovery is on one tells other servers which of their
+// sessions are here. Shutdown waits for all of them and for those of Server.Go.
 // Handlers of OnRoom, OnAnyOutgoing and Broadcast calls run in the goroutine
 // of whoever caused them.
 //
@@ -59,15 +72,18 @@
 //
 // In this order, where several are held:
 //
+//	session.turn     a session changes hands
 //	Server.mu        namespaces; Dynamic.childMu is taken under it
-//	roomIndex.mu     one shard's sockets and rooms
+//	roomIndex.mu     one shard's sockets and rooms; those of a namespace in order of the shards
 //	  interest.mu    rooms of this server, with the backplane's own locks under it
 //	  collector.mu   answers to one broadcast; collectors.mu is taken before it
 //	Socket.mu        state, data, pending acknowledgements
 //	conn.mu          namespaces of one connection
 //	transport's session and shard locks
-//	session.mu, recovery.mu, feed.mu
+//	session.mu       whose the session is, and its history
+//	recovery.mu, feed.mu
 //
-// mailbox.mu, Namespace.mu, roomEvents.mu and serverEvents.mu are leaves. The application's
-// code is called under none of them.
+// mailbox.mu, Namespace.mu, roomEvents.mu, serverEvents.mu and lapses.mu are
+// leaves. The application's code is called under none of them, but for OnRoom,
+// which may run under session.turn.
 package node

@@ -83,7 +83,7 @@ func (d Direct) emit(event string, f protocol.Frames) error {
 	s.ns.outgoing(event, f)
 	lasting := d.flags&castVolatile == 0 && d.key == ""
 	switch {
-	case lasting && s.rec != nil:
+	case lasting && s.form&formJSONRecovery != 0:
 		return s.sendRecoverable(f)
 	case lasting && d.flags == 0 && s.form == formJSON:
 		return s.sendFrames(f) // without a message, which would be for sharing
@@ -147,13 +147,18 @@ func (s *Socket) send(c transport.Cast) error {
 const holdMax = 4096
 
 // holdOwn keeps what OnConnect sends until its client has been told that it is
-// connected; s.mu is held.
+// connected, with the place in the log at which it was sent; s.mu is held.
 func (s *Socket) holdOwn(c transport.Cast) error {
-	if err := checkLimit("number of events before the end of OnConnect", len(s.hold)+1, holdMax); err != nil {
+	if err := s.holdFull(); err != nil {
 		return err
 	}
+	c.Position = s.conn.session.Shard().Position()
 	s.hold = append(s.hold, c)
 	return nil
+}
+
+func (s *Socket) holdFull() error {
+	return checkLimit("number of events before the end of OnConnect", len(s.hold)+1, holdMax)
 }
 
 // holdBack keeps a broadcast for a socket whose OnConnect is running. The room
@@ -168,5 +173,6 @@ func (s *Socket) holdBack(c transport.Cast) {
 		s.conn.session.Abort(transport.ReasonSlowConsumer)
 		return
 	}
+	c.Position = s.conn.session.Shard().Position()
 	s.hold = append(s.hold, c)
 }

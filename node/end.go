@@ -19,16 +19,22 @@ func (s *Socket) end(r Reason) bool {
 		return false
 	}
 	s.finish(r)
+	s.ns.withdraw(s)
+	s.depart(r)
+	return true
+}
+
+// depart is the end of a socket that has been taken out of its namespace.
+func (s *Socket) depart(r Reason) {
 	srv := s.ns.srv
 	srv.stats.disconnects.Add(1)
-	s.ns.withdraw(s)
 	srv.collectors.gone(s)
 	s.closeMailbox(r == transport.ReasonServerNamespace)
 	t := s.ns.table()
 	if len(t.disconnecting)+len(t.disconnect) == 0 {
 		s.forgetRooms()
 		s.ns.release()
-		return true
+		return
 	}
 	s.after(func() {
 		s.farewell("OnDisconnecting", t.disconnecting)
@@ -36,7 +42,6 @@ func (s *Socket) end(r Reason) bool {
 		s.farewell("OnDisconnect", t.disconnect)
 		s.ns.release()
 	})
-	return true
 }
 
 // finish marks the socket as ended and ends what waits for it. It is called

@@ -2,84 +2,111 @@ package node
 
 import (
 	"context"
-	"encoding/json"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/siod-io/siod/backplane"
+	"github.com/siod-io/siod/node/internal/resume"
 	"github.com/siod-io/siod/transport"
 )
 
 // feed follows the durable log: each entry is kept for clients that recover
-// and given to this server's sockets, in the log's order (V1, V9). Its methods
-// Apply and Reset are called one at a time.
+// and given to this server's sockets, in the log's order (V1, V9). The log
+// calls Apply and Reset one at a time.
 type feed struct {
 	srv  *Server
-	log  backplane.Log
 	keep bool // recovery is on
 
-	mu     sync.Mutex // guards the fields below; a leaf in the lock order
-	ring   []kept
-	head   int
-	bytes  int
-	base   backplane.Position // of the newest entry that is not in the ring any more
-	newest backplane.Position // P
-	floor  uint64             // no offset below it can be recovered
-	waiter chan struct{}      // closed when newest moves
-}
+	// last is the newest entry of the ring, or where the ring begins: most
+	// direct emits stand there.
+	last atomic.Pointer[backplane.Position]
 
-// kept is one entry of the ring.
-type kept struct {
-	backplane.Position
-	stored time.Time
-	env    *backplane.Envelope
-	tail   []byte // the offset as a JSON string
-	size   int
+	mu   sync.Mutex // guards the fields below; a leaf in the lock order
+	ring resume.Ring
+	p    backplane.Position // everything up to it is with the shards
+	wait chan struct{}      // closed when p moves
 }
 
 // follow starts the feed.
 func (srv *Server) follow() error {
-	f := &feed{srv: srv, log: backplane.Logs(srv.cfg.Backplane)[0], keep: srv.cfg.Recovery.Enabled}
-	srv.feed = f
-	if f.keep {
-		srv.recovery = newRecovery(srv, f)
+	srv.feed = &feed{srv: srv, keep: srv.cfg.Recovery.Enabled}
+	if srv.feed.keep {
+		srv.recovery = newRecovery(srv, srv.feed)
 	}
 	ctx, cancel := context.WithTimeout(srv.ctx, tailTimeout)
 	defer cancel()
-	return f.log.Tail(ctx, f)
+	return backplane.Logs(srv.cfg.Backplane)[0].Tail(ctx, srv.feed)
 }
 
 // tailTimeout bounds the wait for the log at the start of a server.
 const tailTimeout = 20 * time.Second
 
 // Apply implements backplane.LogHandler.
-func (f *feed) Apply(e backplane.Entry) {
-	k := kept{Position: e.Position, stored: e.Stored, env: e.Envelope, size: e.Envelope.Size()}
-	k.tail = append(backplane.Offset{Position: e.Position}.Append([]byte{'"'}), '"')
-	if e.Envelope.Kind == backplane.KindBreak {
-		f.broke(e.Seq)
-	}
-	// The ring first: whoever sees the shard's position finds the entry in it.
-	f.push(k)
-	f.deliver(k)
+func (f *feed) Apply(entry backplane.Entry) {
+	e := resume.NewEntry(entry)
+	// The ring first: whoever sees the position of a shard finds the entry.
+	f.push(e)
+	f.deliver(e)
 	f.moved(e.Position)
 }
 
-func (f *feed) deliver(k kept) {
-	ns := f.srv.known(k.env.Namespace)
-	if ns == nil || k.env.Kind != backplane.KindEvent {
+// push puts an entry into the ring and drops what is too old or too much.
+func (f *feed) push(e *resume.Entry) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.keep {
+		e.Shared = new(replayed)
+		f.ring.Add(e)
+		f.ring.Trim(e.Stored.Add(-f.srv.cfg.Recovery.Window), f.srv.cfg.Recovery.MaxBytes)
+	} else {
+		f.ring.Jump(e.Position)
+	}
+	f.last.Store(&e.Position)
+}
+
+// deliver posts an entry to the shards, which stand at its position then.
+func (f *feed) deliver(e *resume.Entry) {
+	if ns := f.srv.known(e.Envelope.Namespace); ns != nil {
+		_ = ns.waitForRoom(f.srv.ctx) // the node's queues are full: the feed waits, and only it
+	}
+	// Under the lock no namespace comes or goes: a client that enters one finds
+	// its shard before this entry or behind it, never in between.
+	f.srv.mu.RLock()
+	defer f.srv.mu.RUnlock()
+	ns := f.srv.namespaces[e.Envelope.Namespace]
+	if ns == nil || e.Envelope.Kind != backplane.KindEvent {
 		for _, sh := range f.srv.engine.Shards() {
-			sh.Advance(k.Seq)
+			sh.Advance(e.Seq)
 		}
 		return
 	}
-	_ = ns.waitForRoom(f.srv.ctx) // the node's queues are full: the feed waits, and only it
-	m := transport.NewMessage(k.env.Frames, &stamped{k.tail})
-	if k.env.Flags.Has(backplane.FlagUncompressed) {
+	t := target{rooms: e.Envelope.Target.Rooms, except: e.Envelope.Target.Except}
+	ns.broadcast(&t, transport.Cast{Message: entryMessage(e), Position: e.Seq})
+}
+
+// entryMessage is an entry of the log as sockets get it.
+func entryMessage(e *resume.Entry) *transport.Message {
+	m := transport.NewMessage(e.Envelope.Frames, &stamped{e.Tail})
+	if e.Envelope.Flags.Has(backplane.FlagUncompressed) {
 		m.DisableCompression()
 	}
-	t := target{rooms: k.env.Target.Rooms, except: k.env.Target.Except}
-	ns.broadcast(&t, transport.Cast{Message: m, Position: k.Seq})
+	return m
+}
+
+// replayed is the message that all replays of an entry share. It is not that of
+// the live delivery, whose finished frames would then live as long as the ring.
+type replayed struct {
+	m atomic.Pointer[transport.Message]
+}
+
+func replayMessage(e *resume.Entry) *transport.Message {
+	r := e.Shared.(*replayed)
+	if m := r.m.Load(); m != nil {
+		return m
+	}
+	r.m.CompareAndSwap(nil, entryMessage(e))
+	return r.m.Load()
 }
 
 // Reset implements backplane.LogHandler.
@@ -87,98 +114,76 @@ func (f *feed) Reset(r backplane.Reset) {
 	if r.Reason != backplane.ResetStart {
 		f.srv.cfg.Logger.Error("the durable log lost entries: clients cannot recover from before it", "reason", r.Reason, "seq", r.Position.Seq)
 	}
+	// Nobody enters, joins or leaves meanwhile, so no session mixes positions
+	// of before and after.
+	unlock := f.srv.lockRooms()
 	f.mu.Lock()
 	if r.Reason == backplane.ResetRewind {
-		f.truncate(r.Position.Seq)
+		f.ring.Rewind(r.Position)
 	} else {
-		f.ring, f.head, f.bytes, f.base = nil, 0, 0, r.Position
+		f.ring.Jump(r.Position)
 	}
-	f.floor = r.Position.Seq
+	f.last.Store(&r.Position)
 	f.mu.Unlock()
 	for _, sh := range f.srv.engine.Shards() {
 		sh.Advance(r.Position.Seq)
 	}
 	f.moved(r.Position)
-	if r.Reason != backplane.ResetStart && f.srv.recovery != nil {
-		f.srv.recovery.reset(r)
-	}
+	f.srv.recovery.reset(r)
+	unlock()
 }
 
-// truncate drops the ring's entries above seq; f.mu is held.
-func (f *feed) truncate(seq uint64) {
-	n := len(f.ring)
-	for n > f.head && f.ring[n-1].Seq > seq {
-		n--
-		f.bytes -= f.ring[n].size
-		f.ring[n] = kept{}
+// lockRooms locks all room indexes of all namespaces.
+func (srv *Server) lockRooms() (unlock func()) {
+	srv.mu.RLock()
+	for _, ns := range srv.namespaces {
+		ns.lock()
 	}
-	f.ring = f.ring[:n]
-}
-
-// broke notes that emits were delivered without being stored before seq.
-func (f *feed) broke(seq uint64) {
-	f.mu.Lock()
-	f.floor = max(f.floor, seq)
-	f.mu.Unlock()
-}
-
-// push adds an entry to the ring and drops what is too old or too much.
-func (f *feed) push(k kept) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if !f.keep {
-		f.base = k.Position
-		return
-	}
-	f.ring = append(f.ring, k)
-	f.bytes += k.size
-	oldest := k.stored.Add(-f.srv.cfg.Recovery.Window)
-	for len(f.ring)-f.head > 1 {
-		o := &f.ring[f.head]
-		if f.bytes <= f.srv.cfg.Recovery.MaxBytes && o.stored.After(oldest) {
-			break
+	return func() {
+		for _, ns := range srv.namespaces {
+			ns.unlock()
 		}
-		f.base, f.bytes = o.Position, f.bytes-o.size
-		*o = kept{}
-		f.head++
-	}
-	if f.head > 1024 && f.head > len(f.ring)/2 {
-		n := copy(f.ring, f.ring[f.head:])
-		clear(f.ring[n:])
-		f.ring, f.head = f.ring[:n], 0
+		srv.mu.RUnlock()
 	}
 }
 
 // moved publishes the new position.
 func (f *feed) moved(p backplane.Position) {
 	f.mu.Lock()
-	f.newest = p
-	if f.waiter != nil {
-		close(f.waiter)
-		f.waiter = nil
+	f.p = p
+	if f.wait != nil {
+		close(f.wait)
+		f.wait = nil
 	}
 	f.mu.Unlock()
 }
 
 // position is P: everything up to it is with the shards.
-func (f *feed) position() backplane.Position {
+func (f *feed) position() uint64 {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.newest
+	return f.p.Seq
+}
+
+// base is the position that the ring begins after.
+func (f *feed) base() uint64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.ring.Base().Seq
 }
 
 // reach waits until P is at least seq.
 func (f *feed) reach(ctx context.Context, seq uint64) error {
 	for {
 		f.mu.Lock()
-		if f.newest.Seq >= seq {
+		if f.p.Seq >= seq {
 			f.mu.Unlock()
 			return nil
 		}
-		if f.waiter == nil {
-			f.waiter = make(chan struct{})
+		if f.wait == nil {
+			f.wait = make(chan struct{})
 		}
-		w := f.waiter
+		w := f.wait
 		f.mu.Unlock()
 		select {
 		case <-w:
@@ -188,66 +193,22 @@ func (f *feed) reach(ctx context.Context, seq uint64) error {
 	}
 }
 
-// tag returns the tag of a position, if it is still known.
-func (f *feed) tag(seq uint64) (backplane.Tag, bool) {
+// at returns the position with the given sequence, complete with its tag, if
+// it is still known.
+func (f *feed) at(seq uint64) (backplane.Position, bool) {
+	if p := f.last.Load(); p.Seq == seq {
+		return *p, true
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.tagLocked(seq)
+	return f.ring.At(seq)
 }
 
-func (f *feed) tagLocked(seq uint64) (backplane.Tag, bool) {
-	switch {
-	case seq == f.newest.Seq:
-		return f.newest.Tag, true
-	case seq == f.base.Seq:
-		return f.base.Tag, true
-	}
-	if i, ok := f.find(seq); ok {
-		return f.ring[i].Tag, true
-	}
-	return backplane.Tag{}, false
-}
-
-// find returns the index of the first entry at or above seq, and whether it is
-// that entry; f.mu is held.
-func (f *feed) find(seq uint64) (int, bool) {
-	lo, hi := f.head, len(f.ring)
-	for lo < hi {
-		if m := (lo + hi) / 2; f.ring[m].Seq < seq {
-			lo = m + 1
-		} else {
-			hi = m
-		}
-	}
-	return lo, lo < len(f.ring) && f.ring[lo].Seq == seq
-}
-
-// since returns the entries in (after, upTo]; they are shared and immutable.
-// It reports false if some of them are gone.
-func (f *feed) since(after, upTo uint64) ([]kept, bool) {
+// size is the number of entries in the ring, and what they count for.
+func (f *feed) size() (entries, bytes int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if after < f.base.Seq || after < f.floor {
-		return nil, false
-	}
-	from, _ := f.find(after + 1)
-	to, exact := f.find(upTo)
-	if exact {
-		to++
-	}
-	return append([]kept(nil), f.ring[from:max(from, to)]...), true
-}
-
-// current decides about a position that a client presents: it must be of this
-// log as it is now, and not below what was lost.
-func (f *feed) current(p backplane.Position) bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	tag, ok := f.tagLocked(p.Seq)
-	return ok && tag == p.Tag && p.Seq >= f.floor
+	return f.ring.Len(), f.ring.Bytes()
 }
 
 var _ backplane.LogHandler = (*feed)(nil)
-
-// raw is JSON that is already encoded.
-type raw = json.RawMessage

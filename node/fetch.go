@@ -129,7 +129,7 @@ func answerFetch(d backplane.Delivery, ns *Namespace, t *target, body fetchBody)
 // fetchLocal hands on this server's part in pieces. It returns false if give
 // did.
 func fetchLocal(ns *Namespace, t *target, body fetchBody, give func(fetched) bool) bool {
-	all := ns.selected(t, false)
+	all := ns.selected(t)
 	if body.Count {
 		return give(fetched{Count: len(all)})
 	}

@@ -20,6 +20,7 @@ type interest struct {
 
 type occupied struct {
 	shards int
+	own    int                    // sockets of this name that have moved here, see addOwn
 	sub    backplane.Subscription // nil if none is needed, or none was to be had
 }
 
@@ -33,14 +34,22 @@ func (in *interest) init(ns *Namespace) {
 func (in *interest) add(room string, s *Socket) (created bool) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if o := in.rooms[room]; o != nil {
-		o.shards++
+	o := in.get(room)
+	if o.shards++; o.shards > 1 {
 		in.ns.note(s, room, RoomJoined)
 		return false
 	}
-	in.rooms[room] = &occupied{shards: 1, sub: in.subscribe(room)}
 	in.ns.note(s, room, RoomCreated, RoomJoined)
 	return true
+}
+
+func (in *interest) get(room string) *occupied {
+	o := in.rooms[room]
+	if o == nil {
+		o = &occupied{sub: in.subscribe(room)}
+		in.rooms[room] = o
+	}
+	return o
 }
 
 // drop counts one shard less, of which s was the last member.
@@ -48,15 +57,45 @@ func (in *interest) drop(room string, s *Socket) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	o := in.rooms[room]
-	if o.shards--; o.shards > 0 {
+	o.shards--
+	in.leave(room, o)
+	if o.shards > 0 {
 		in.ns.note(s, room, RoomLeft)
+		return
+	}
+	in.ns.note(s, room, RoomLeft, RoomDeleted)
+}
+
+// leave ends the subscription of a room that nobody is in.
+func (in *interest) leave(room string, o *occupied) {
+	if o.shards > 0 || o.own > 0 {
 		return
 	}
 	delete(in.rooms, room)
 	if o.sub != nil {
 		o.sub.Close()
 	}
-	in.ns.note(s, room, RoomLeft, RoomDeleted)
+}
+
+// addOwn subscribes the id of a socket whose session began on another server,
+// which would get the fast broadcasts to the id otherwise (V12).
+func (in *interest) addOwn(s *Socket) {
+	if s.rec == nil || looksLikeID(s.id) && backplane.HomeOf(s.id) == in.ns.srv.token {
+		return
+	}
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.get(s.id).own++
+}
+
+// dropOwn is the inverse.
+func (in *interest) dropOwn(s *Socket) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if o := in.rooms[s.id]; s.rec != nil && o != nil && o.own > 0 {
+		o.own--
+		in.leave(s.id, o)
+	}
 }
 
 func (in *interest) subscribe(room string) backplane.Subscription {
@@ -82,8 +121,10 @@ func (in *interest) names() []string {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	names := make([]string, 0, len(in.rooms))
-	for r := range in.rooms {
-		names = append(names, r)
+	for r, o := range in.rooms {
+		if o.shards > 0 {
+			names = append(names, r)
+		}
 	}
 	slices.Sort(names)
 	return names

@@ -27,19 +27,13 @@ func (ns *Namespace) change(s *Socket, join, leave []string) (created bool, err 
 		x.mu.Unlock()
 		return false, err
 	}
-	position := x.shard.Position()
 	for _, r := range leave {
-		var since uint64
-		if i := s.placeOf(r); i >= 0 {
-			since = s.places[i].since
-		}
-		if x.leave(s, r) {
-			s.rec.left(r, since, position)
-		}
+		x.leave(s, r)
 	}
 	for _, r := range join {
-		created = x.join(s, r, position) || created
+		created = x.join(s, r) || created
 	}
+	s.rec.changed(x.shard.Position(), leave, join)
 	x.mu.Unlock()
 	ns.tell()
 	return created, nil
@@ -63,15 +57,16 @@ func (s *Socket) changeEarly(x *roomIndex, join, leave []string) error {
 	if slices.Contains(leave, s.id) {
 		s.ownRoom = false
 	}
-	s.joining = slices.DeleteFunc(s.joining, func(j joining) bool { return slices.Contains(leave, j.name) })
+	s.joining = slices.DeleteFunc(s.joining, func(j string) bool { return slices.Contains(leave, j) })
 	for _, r := range join {
 		switch {
 		case r == s.id:
 			s.ownRoom = true
 		case !s.in(r):
-			s.joining = append(s.joining, joining{name: r, since: x.shard.Position()})
+			s.joining = append(s.joining, r)
 		}
 	}
+	s.rec.changed(x.shard.Position(), leave, join)
 	return nil
 }
 
@@ -104,8 +99,8 @@ func (s *Socket) roomFor(join, leave []string) error {
 func (s *Socket) joinPending(x *roomIndex) {
 	early := s.joining
 	s.joining = nil
-	for _, j := range early {
-		x.join(s, j.name, j.since)
+	for _, r := range early {
+		x.join(s, r)
 	}
 }
 
@@ -119,11 +114,11 @@ func (ns *Namespace) withdraw(s *Socket) {
 		x.mu.Unlock()
 		return
 	}
-	s.suspend()
+	s.suspend(x, recoverable(s.Reason()))
 	own := s.ownRoom
 	for len(s.places) > 0 {
 		i := len(s.places) - 1
-		s.joining = append(s.joining, joining{name: s.places[i].room.name})
+		s.joining = append(s.joining, s.places[i].room.name)
 		x.leaveAt(s, i)
 	}
 	x.erase(s)

@@ -17,6 +17,7 @@ const (
 	opFetch
 	opRooms
 	opTake
+	opOwned
 )
 
 // operation is the body of a request; which fields count depends on the op.
@@ -25,6 +26,7 @@ type operation struct {
 	Close bool      `json:"close,omitzero"`
 	Fetch fetchBody `json:"fetch,omitzero"`
 	Take  takeBody  `json:"take,omitzero"`
+	Owned ownedBody `json:"owned,omitzero"`
 }
 
 // operated is the answer to a join, a leave or a disconnect.
@@ -43,20 +45,18 @@ func (srv *Server) operate(d backplane.Delivery) {
 		return
 	}
 	t := target{rooms: env.Target.Rooms, except: env.Target.Except}
-	ns := srv.known(env.Namespace)
-	switch env.Op {
+	switch ns := srv.known(env.Namespace); env.Op {
 	case opTake:
-		srv.spawn(d, func() { finish(d, srv.recovery.serveTake(op.Take)) })
+		srv.spawn(d, func() { finish(d, srv.recovery.serveTake(env.Origin, op.Take)) })
+	case opOwned:
+		srv.recovery.owned(env.Origin, op.Owned.PIDs)
+		finish(d, nil)
 	case opFetch:
 		srv.spawn(d, func() { answerFetch(d, ns, &t, op.Fetch) })
 	case opRooms:
 		srv.spawn(d, func() { answerRooms(d, ns) })
 	case opJoin, opLeave, opDisconnect:
-		if ns == nil {
-			finish(d, nil)
-			return
-		}
-		res, created := ns.apply(env.Op, &t, &op)
+		res, created := srv.apply(env.Namespace, env.Op, &t, &op)
 		if !created {
 			finish(d, encodeBody(res))
 			return
@@ -71,46 +71,86 @@ func (srv *Server) operate(d backplane.Delivery) {
 	}
 }
 
-// apply carries an operation out on this server's sockets. It reports whether
-// a room is new on this server.
-func (ns *Namespace) apply(op backplane.Op, t *target, body *operation) (res operated, created bool) {
-	for _, s := range ns.selected(t, true) {
-		var err error
-		var first bool
-		switch op {
-		case opJoin:
-			first, err = ns.change(s, body.Rooms, nil)
-			created = created || first
-		case opLeave:
-			_, err = ns.change(s, nil, body.Rooms)
-		case opDisconnect:
-			s.Disconnect(body.Close)
-		}
+// apply carries an operation out on this server's sockets, those whose
+// OnConnect is running included, and on sessions whose clients are away (V20).
+// It reports whether a room is new on this server.
+func (srv *Server) apply(namespace string, op backplane.Op, t *target, body *operation) (res operated, created bool) {
+	sockets, absent := srv.concerned(namespace, t)
+	done := func(id string, first bool, err error) {
+		created = created || first
 		if err != nil && !errors.Is(err, ErrDisconnected) { // it may end meanwhile
-			res.Refused = append(res.Refused, s.id)
+			res.Refused = append(res.Refused, id)
 		}
 	}
-	ns.srv.recovery.applyWaiting(ns, op, t, body)
+	for _, s := range sockets {
+		if s.rec != nil {
+			first, err := s.rec.operate(op, body)
+			done(s.id, first, err)
+			continue
+		}
+		first, err := s.operate(op, body)
+		done(s.id, first, err)
+	}
+	for _, ss := range absent {
+		first, err := ss.operate(op, body)
+		done(ss.history.SID(), first, err)
+	}
 	return res, created
 }
 
-// selected lists this server's sockets that a target selects, those whose
-// OnConnect is running included if pending is set.
-func (ns *Namespace) selected(t *target, pending bool) []*Socket {
+// operate carries an operation out on a socket.
+func (s *Socket) operate(op backplane.Op, body *operation) (created bool, err error) {
+	switch op {
+	case opJoin:
+		return s.ns.change(s, body.Rooms, nil)
+	case opLeave:
+		return s.ns.change(s, nil, body.Rooms)
+	default:
+		s.Disconnect(body.Close)
+		return false, nil
+	}
+}
+
+// concerned lists what a target selects at one moment: a session that changes
+// hands meanwhile is either still with its socket, or already without one.
+func (srv *Server) concerned(namespace string, t *target) (sockets []*Socket, absent []*session) {
+	if ns := srv.known(namespace); ns != nil {
+		ns.lock()
+		defer ns.unlock()
+		for _, x := range ns.index {
+			x.each(t, func(s *Socket) { sockets = append(sockets, s) })
+			for _, s := range x.pending {
+				if t.selects(s) {
+					sockets = append(sockets, s)
+				}
+			}
+		}
+	}
+	return sockets, srv.recovery.absentIn(namespace, t)
+}
+
+// selected lists this server's sockets that a target selects.
+func (ns *Namespace) selected(t *target) []*Socket {
 	var all []*Socket
 	for _, x := range ns.index {
 		x.mu.Lock()
 		x.each(t, func(s *Socket) { all = append(all, s) })
-		if pending {
-			for _, s := range x.pending {
-				if t.selects(s) {
-					all = append(all, s)
-				}
-			}
-		}
 		x.mu.Unlock()
 	}
 	return all
+}
+
+// lock locks the index of every shard, in their order.
+func (ns *Namespace) lock() {
+	for _, x := range ns.index {
+		x.mu.Lock()
+	}
+}
+
+func (ns *Namespace) unlock() {
+	for _, x := range ns.index {
+		x.mu.Unlock()
+	}
 }
 
 // barrier returns when all other servers know of the subscriptions that this
@@ -160,7 +200,7 @@ func (b Broadcast) operate(ctx context.Context, op backplane.Op, body *operation
 	if err := b.ns.checkRooms(body.Rooms); err != nil {
 		return err
 	}
-	res, created := b.ns.apply(op, &t, body)
+	res, created := srv.apply(b.ns.name, op, &t, body)
 	partial := PartialError{Missing: res.Refused}
 	if b.flags&castLocal != 0 || !srv.clustered() {
 		return partial.orNil()

@@ -2,132 +2,150 @@ package node
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/base64"
-	"slices"
-	"strings"
+	"errors"
+	"math/rand/v2"
 	"sync"
-	"time"
-
-	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/siod-io/siod/backplane"
-	"github.com/siod-io/siod/protocol"
+	"github.com/siod-io/siod/node/internal/resume"
 	"github.com/siod-io/siod/transport"
 )
 
-// recovery holds the sessions of this node that their clients may continue,
-// connected or away.
+// recovery holds the sessions that clients may continue on this node, and
+// knows where those have gone that were continued on others.
 type recovery struct {
-	srv  *Server
-	feed *feed
+	srv    *Server
+	feed   *feed
+	limits resume.Limits
 
-	mu       sync.Mutex // guards the maps; taken after a session's lock
+	waiting lapses[*session] // whose clients are away
+	graves  lapses[string]   // pids of sessions that are gone, and how long that is known
+
+	mu       sync.Mutex // guards the maps; taken after a session's
 	sessions map[string]*session
-	moved    map[string]tombstone // sessions that other nodes took
-}
-
-// tombstone says where a session went.
-type tombstone struct {
-	node  string
-	timer *time.Timer
+	absent   map[*session]struct{} // those that no socket carries
+	gone     map[string]*grave
 }
 
 func newRecovery(srv *Server, f *feed) *recovery {
-	return &recovery{srv: srv, feed: f, sessions: make(map[string]*session), moved: make(map[string]tombstone)}
+	cfg := &srv.cfg.Recovery
+	r := &recovery{
+		srv: srv, feed: f,
+		limits: resume.Limits{
+			SessionEvents: cfg.SessionEvents, SessionBytes: cfg.SessionBytes,
+			ReplayEvents: cfg.ReplayEvents, ReplayBytes: cfg.ReplayBytes,
+		},
+		sessions: make(map[string]*session), absent: make(map[*session]struct{}), gone: make(map[string]*grave),
+	}
+	r.waiting.init(cfg.Window, cfg.MaxWaiting, (*session).expire)
+	r.graves.init(cfg.Window, cfg.MaxWaiting, r.exhume)
+	return r
 }
 
-// claim is what a client presents to continue its session.
-type claim struct {
-	pid       string
-	offset    backplane.Offset
-	hasOffset bool
-	none      bool // the client wants no recovery, now or later
-}
+// errSuperseded ends the admission of a client that is back on another
+// connection already.
+var errSuperseded = errors.Join(errors.New("node: the client is back on another connection"), context.Canceled)
 
-// splitClaim takes the recovery fields out of a CONNECT payload, so that
-// handlers do not see them. "recover": false says that the client's handlers
-// take a fixed number of arguments and must not be sent offsets (V4).
-func splitClaim(payload []byte) (rest []byte, c *claim) {
-	var fields map[string]raw
-	if err := protocol.JSON.DecodeValue(payload, nil, &fields); err != nil {
-		return payload, nil
+// attach finds the session of a client that may come in: the one that it
+// continues, or a new one. It returns nil for a client that shall have none.
+func (r *recovery) attach(ctx context.Context, s *Socket, c *claim) (*session, error) {
+	if s.form&formJSONRecovery == 0 {
+		return nil, nil
 	}
-	text := func(name string) (string, bool) {
-		v, ok := fields[name]
-		if !ok {
-			return "", false
-		}
-		delete(fields, name)
-		s, err := jsontext.AppendUnquote(nil, v)
-		return string(s), err == nil
+	s.conn.session.SetPolicy(transport.PolicyDisconnect) // V8
+	ss, err := r.resume(ctx, s, c)
+	if ss != nil || err != nil {
+		return ss, err
 	}
-	off, hasOff := fields["recover"]
-	if hasOff && string(off) == "false" {
-		delete(fields, "recover")
-		delete(fields, "pid")
-		delete(fields, "offset")
-		c = &claim{none: true}
-	} else {
-		pid, ok := text("pid")
-		offset, okOffset := text("offset")
-		if !ok && !okOffset {
-			return payload, nil
-		}
-		if ok {
-			c = &claim{pid: pid}
-			if okOffset {
-				// A string that is no offset of ours came from an event, or
-				// from another server; it says nothing.
-				c.offset, c.hasOffset = backplane.ParseOffset(offset)
-			}
-		}
+	var stale backplane.Offset
+	if c.offset.Given {
+		stale = c.offset.Offset
 	}
-	rest, _, err := protocol.JSON.AppendValue(nil, nil, fields)
-	if err != nil {
-		return []byte("{}"), c
+	ss = &session{
+		rec: r, pid: newPID(r.srv.id), ns: s.ns.name, owner: s,
+		// A random number to begin with: the number of another session's event
+		// names none of this one.
+		history: resume.New(s.ns.name, s.id, uint64(rand.Uint32()>>1), stale),
 	}
-	return rest, c
-}
-
-// attach gives a socket that middleware let in its session: the one that it
-// continues, or a new one.
-func (r *recovery) attach(ctx context.Context, s *Socket, c *claim) {
-	switch {
-	case s.Revision() == 3 || c != nil && c.none:
-		return // their clients take an offset for an argument
-	case c != nil && c.pid != "":
-		if r.resume(ctx, s, c) {
-			r.srv.stats.recovered.Add(1)
-			return
-		}
-		r.srv.stats.notRecovered.Add(1)
-	}
-	r.begin(s)
-}
-
-// begin makes a new session.
-func (r *recovery) begin(s *Socket) {
-	var b [24]byte
-	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
-	ss := &session{
-		srv: r.srv, pid: r.srv.id + "." + base64.RawURLEncoding.EncodeToString(b[:]), sid: s.id, ns: s.ns.name,
-		birth: r.feed.position().Seq, k: firstAckID(),
-	}
-	r.adopt(s, ss)
-}
-
-func (r *recovery) adopt(s *Socket, ss *session) {
-	s.rec = ss
-	s.form |= formJSONRecovery
-	s.conn.session.SetPolicy(transport.PolicyDisconnect)
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	r.sessions[ss.pid] = ss
-	if t, ok := r.moved[ss.pid]; ok { // it came back
-		t.timer.Stop()
-		delete(r.moved, ss.pid)
+	r.mu.Unlock()
+	return ss, nil
+}
+
+// resume makes s the owner of the session that its client claims, and marks it
+// as recovered, if every event in between can be replayed, for certain.
+func (r *recovery) resume(ctx context.Context, s *Socket, c *claim) (*session, error) {
+	if c.pid == "" || c.tried {
+		return nil, nil
 	}
+	c.tried = true
+	ss := r.find(ctx, s, c.pid)
+	if ss == nil {
+		r.srv.stats.notRecovered[reasonUnknown].Add(1)
+		return nil, nil
+	}
+	// Half of what the client's way in may take: 10 s if nothing else is
+	// configured (V10).
+	reach, cancel := context.WithTimeout(ctx, r.srv.cfg.ConnectTimeout/2)
+	defer cancel()
+	if r.feed.reach(reach, ss.high()) != nil {
+		r.srv.stats.notRecovered[reasonBehind].Add(1)
+		ss.giveUp(s)
+		return nil, ctx.Err()
+	}
+	from, v := ss.judge(c.offset)
+	if v != resume.Resumable {
+		r.srv.stats.notRecovered[v].Add(1)
+		ss.giveUp(s)
+		return nil, nil
+	}
+	s.recovered, s.claimed = true, from
+	r.srv.stats.recovered.Add(1)
+	return ss, nil
+}
+
+// Reasons of notRecovered beside the verdicts.
+const (
+	reasonUnknown  = resume.Verdicts + iota // no such session, or not this client's
+	reasonBehind                            // this node did not reach its position in time
+	notRecoveredBy                          // how many there are
+)
+
+func notRecoveredReason(i int) string {
+	switch i {
+	case reasonUnknown:
+		return "unknown"
+	case reasonBehind:
+		return "behind"
+	}
+	return resume.Verdict(i).String()
+}
+
+// stats adds what concerns recovery.
+func (r *recovery) stats(st *Stats) {
+	st.NotRecovered = make(map[string]uint64)
+	if r == nil {
+		return
+	}
+	for i := range r.srv.stats.notRecovered {
+		if resume.Verdict(i) != resume.Resumable {
+			st.NotRecovered[notRecoveredReason(i)] = r.srv.stats.notRecovered[i].Load()
+		}
+	}
+	r.mu.Lock()
+	st.Sessions = len(r.sessions)
+	r.mu.Unlock()
+	st.SessionsWaiting = r.waiting.len()
+	st.RingEntries, st.RingBytes = r.feed.size()
+}
+
+// find makes s the owner of a session, wherever that is.
+func (r *recovery) find(ctx context.Context, s *Socket, pid string) *session {
+	if ss := r.session(pid); ss != nil && ss.ns == s.ns.name && ss.claim(s, s.asked) {
+		return ss
+	}
+	return r.take(ctx, s, pid)
 }
 
 func (r *recovery) session(pid string) *session {
@@ -136,178 +154,32 @@ func (r *recovery) session(pid string) *session {
 	return r.sessions[pid]
 }
 
-// remove forgets a session.
-func (r *recovery) remove(pid string) {
+// present notes that a socket carries the session.
+func (r *recovery) present(ss *session) {
 	r.mu.Lock()
-	delete(r.sessions, pid)
+	delete(r.absent, ss)
 	r.mu.Unlock()
 }
 
-// reachTimeout bounds the wait for entries that the client has seen elsewhere
-// and this node has not (V10).
-const reachTimeout = 10 * time.Second
-
-// resume continues the claimed session with socket s, and reports whether it
-// could. It could if every event in between can be replayed, for certain.
-func (r *recovery) resume(ctx context.Context, s *Socket, c *claim) bool {
-	ss := r.take(ctx, s, c.pid)
-	if ss == nil {
-		return false
-	}
-	offset, ok := r.judge(ctx, s, ss, c)
-	if !ok {
-		ss.drop()
-		return false
-	}
-	ss.mu.Lock()
-	s.id, s.recovered, s.claimed = ss.sid, true, offset
-	s.ownRoom = ss.ownRoom
-	s.joining = append(slices.Clone(ss.open), s.joining...)
-	s.user.CompareAndSwap(nil, &ss.user)
-	if len(ss.data) > 0 {
-		s.mu.Lock()
-		if s.data == nil {
-			s.data = make(map[string]any, len(ss.data))
-		}
-		for k, v := range ss.data {
-			if _, set := s.data[k]; !set { // what middleware set is newer
-				s.data[k] = v
-			}
-		}
-		s.mu.Unlock()
-	}
-	ss.mu.Unlock()
-	r.adopt(s, ss)
-	return true
+// away notes that none does.
+func (r *recovery) away(ss *session) {
+	r.mu.Lock()
+	r.absent[ss] = struct{}{}
+	r.mu.Unlock()
 }
 
-// judge decides whether what the client presents proves that nothing is
-// missing (V3, V10), and returns the offset to replay from.
-func (r *recovery) judge(ctx context.Context, s *Socket, ss *session, c *claim) (backplane.Offset, bool) {
-	offset := c.offset
-	if !c.hasOffset || offset.Seq < ss.birth {
-		// It got no event of this session yet; the string may be of an earlier
-		// session.
-		offset = backplane.Offset{Position: backplane.Position{Seq: ss.birth}}
-	} else {
-		ctx, cancel := context.WithTimeout(ctx, reachTimeout)
-		defer cancel()
-		if r.feed.reach(ctx, offset.Seq) != nil || !r.feed.current(offset.Position) {
-			return offset, false
-		}
-	}
-	ss.mu.Lock()
-	defer ss.mu.Unlock()
-	if offset.Direct && !slices.ContainsFunc(ss.direct, func(d directItem) bool { return d.Seq == offset.Seq && d.K == offset.K }) && ss.floor.Compare(offset) != 0 {
-		offset.Direct, offset.K = false, 0 // of an earlier session, or another home
-	}
-	if offset.Compare(ss.floor) < 0 {
-		return offset, false
-	}
-	entries, ok := r.feed.since(offset.Seq, r.feed.position().Seq)
-	if !ok {
-		return offset, false
-	}
-	events, bytes := 0, 0
-	for i := range entries {
-		if ss.gets(&entries[i]) {
-			events++
-			bytes += entries[i].size
-		}
-	}
-	for i := range ss.direct {
-		if ss.direct[i].Compare(offset) > 0 {
-			events++
-			bytes += ss.direct[i].frames.Size()
-		}
-	}
-	cfg := &r.srv.cfg.Recovery
-	return offset, events <= cfg.ReplayEvents && bytes <= cfg.ReplayBytes
+// forget drops a session that is over.
+func (r *recovery) forget(ss *session) {
+	r.waiting.remove(ss)
+	r.mu.Lock()
+	delete(r.sessions, ss.pid)
+	delete(r.absent, ss)
+	r.mu.Unlock()
 }
 
-// replay ties an accepted socket to its session and sends, if it continues an
-// earlier one, what its client missed, in order: entries of the log up to where
-// live delivery takes over, merged with direct emits. It is called by accept,
-// with the index's lock and s.mu held.
-func (s *Socket) replay() {
-	ss := s.rec
-	if ss == nil {
-		return
-	}
-	if !s.recovered {
-		ss.mu.Lock()
-		ss.resumeWith(s)
-		ss.mu.Unlock()
-		return
-	}
-	entries, ok := ss.srv.feed.since(s.claimed.Seq, s.replayTo)
-	if !ok {
-		// Aged out since it was judged: the promise is given, so the client
-		// must come again and learn that it cannot be kept.
-		ss.mu.Lock()
-		ss.raise(backplane.Offset{Position: backplane.Position{Seq: s.replayTo + 1}})
-		ss.mu.Unlock()
-		s.conn.session.Abort(transport.ReasonForcedClose)
-		return
-	}
-	ss.mu.Lock()
-	var out []*transport.Message
-	i := 0
-	upTo := func(seq uint64) { // entries come before direct emits of their position
-		for ; i < len(entries) && entries[i].Seq <= seq; i++ {
-			if ss.gets(&entries[i]) {
-				out = append(out, transport.NewMessage(entries[i].env.Frames, &stamped{entries[i].tail}))
-			}
-		}
-	}
-	held := make(map[string]bool, len(s.hold))
-	for _, h := range s.hold {
-		if st, ok := h.Message.Former().(*stamped); ok {
-			held[string(st.tail)] = true
-		}
-	}
-	for j := range ss.direct {
-		d := &ss.direct[j]
-		if d.Compare(s.claimed) > 0 && !held[string(d.tail)] {
-			upTo(d.Seq)
-			out = append(out, transport.NewMessage(d.frames, &stamped{d.tail}))
-		}
-	}
-	upTo(s.replayTo)
-	ss.resumeWith(s) // in the same step: what is emitted from here on goes to s
-	ss.mu.Unlock()
-	s.conn.session.SendReplay(out, s.form)
-}
-
-// reset follows a log that lost entries.
+// reset follows a log that lost entries. All index locks are held.
 func (r *recovery) reset(rs backplane.Reset) {
-	r.mu.Lock()
-	all := make([]*session, 0, len(r.sessions))
-	for _, ss := range r.sessions {
-		all = append(all, ss)
-	}
-	r.mu.Unlock()
-	floor := backplane.Offset{Position: rs.Position}
-	for _, ss := range all {
-		ss.mu.Lock()
-		ss.floor = backplane.Offset{}
-		ss.raise(floor)
-		ss.past = nil
-		for i := range ss.open {
-			ss.open[i].since = rs.Position.Seq
-		}
-		s := ss.socket
-		ss.mu.Unlock()
-		if s != nil && rs.Reason == backplane.ResetJump {
-			s.conn.session.Abort(transport.ReasonForcedClose)
-		}
-	}
-}
-
-// applyWaiting carries an operation on sockets out on sessions whose clients
-// are away (V20).
-func (r *recovery) applyWaiting(ns *Namespace, op backplane.Op, t *target, body *operation) {
-	if r == nil {
+	if r == nil || rs.Reason == backplane.ResetStart {
 		return
 	}
 	r.mu.Lock()
@@ -316,72 +188,36 @@ func (r *recovery) applyWaiting(ns *Namespace, op backplane.Op, t *target, body 
 		all = append(all, ss)
 	}
 	r.mu.Unlock()
-	position := r.feed.position().Seq
 	for _, ss := range all {
 		ss.mu.Lock()
-		if ss.socket == nil && !ss.over && !ss.claimed && ss.ns == ns.name && ss.selectedBy(t) {
-			ss.applyAway(op, body, position)
+		carrier := ss.carrier
+		if rs.Reason == backplane.ResetRewind {
+			if carrier = nil; ss.over == nil {
+				ss.history.Rewind(rs.Position.Seq)
+			}
 		}
 		ss.mu.Unlock()
-	}
-}
-
-func (ss *session) selectedBy(t *target) bool {
-	in := func(names []string) bool {
-		return slices.ContainsFunc(names, func(n string) bool {
-			return n == ss.sid && ss.ownRoom || slices.ContainsFunc(ss.open, func(j joining) bool { return j.name == n })
-		})
-	}
-	return (len(t.rooms) == 0 || in(t.rooms)) && !in(t.except)
-}
-
-func (ss *session) applyAway(op backplane.Op, body *operation, position uint64) {
-	switch op {
-	case opDisconnect:
-		ss.forget()
-	case opJoin:
-		for _, n := range body.Rooms {
-			if n == ss.sid {
-				ss.ownRoom = true
-			} else if !slices.ContainsFunc(ss.open, func(j joining) bool { return j.name == n }) {
-				ss.open = append(ss.open, joining{name: n, since: position, kept: true})
-			}
-		}
-	case opLeave:
-		for _, n := range body.Rooms {
-			if n == ss.sid {
-				ss.ownRoom = false
-				ss.past = append(ss.past, interval{n, ss.birth, position})
-			}
-			if i := slices.IndexFunc(ss.open, func(j joining) bool { return j.name == n }); i >= 0 {
-				ss.past = append(ss.past, interval{n, ss.open[i].since, position})
-				ss.open = slices.Delete(ss.open, i, i+1)
-			}
+		if carrier != nil {
+			// It missed entries, and cannot be told which.
+			carrier.conn.session.Abort(transport.ReasonForcedClose)
 		}
 	}
 }
 
-// close drops all sessions.
+// close ends all sessions.
 func (r *recovery) close() {
 	if r == nil {
 		return
 	}
+	r.waiting.close()
+	r.graves.close()
 	r.mu.Lock()
 	all := make([]*session, 0, len(r.sessions))
 	for _, ss := range r.sessions {
 		all = append(all, ss)
 	}
-	for _, t := range r.moved {
-		t.timer.Stop()
-	}
 	r.mu.Unlock()
 	for _, ss := range all {
-		ss.drop()
+		ss.end()
 	}
-}
-
-// homeOf is the boot id of the node on which a session began.
-func homeOf(pid string) string {
-	home, _, _ := strings.Cut(pid, ".")
-	return home
 }

@@ -38,16 +38,8 @@ type room struct {
 
 // place is a socket's place in a room.
 type place struct {
-	room  *room
-	at    int
-	since uint64 // shard position at the join, for recovery
-}
-
-// joining is a join made before the socket was accepted.
-type joining struct {
-	name  string
-	since uint64
-	kept  bool // of a recovered session: since is final
+	room *room
+	at   int
 }
 
 func newRoomIndex(ns *Namespace, sh *transport.Shard) *roomIndex {
@@ -92,6 +84,7 @@ func (x *roomIndex) insert(s *Socket) {
 	x.sockets[s.id] = s
 	s.allAt = x.all.add(s)
 	s.ownRoom = true
+	x.ns.interest.addOwn(s)
 }
 
 // erase forgets a socket that has left its rooms. x.mu is held.
@@ -101,12 +94,12 @@ func (x *roomIndex) erase(s *Socket) {
 	}
 	delete(x.sockets, s.id)
 	s.ownRoom = false
+	x.ns.interest.dropOwn(s)
 }
 
-// join adds a socket to a room, with the position since which it is a member,
-// unless it is one already. It reports whether the room is new on this server.
-// x.mu is held.
-func (x *roomIndex) join(s *Socket, name string, since uint64) (created bool) {
+// join adds a socket to a room, unless it is in it already. It reports whether
+// the room is new on this server. x.mu is held.
+func (x *roomIndex) join(s *Socket, name string) (created bool) {
 	if name == s.id {
 		s.ownRoom = true
 		return false
@@ -122,22 +115,17 @@ func (x *roomIndex) join(s *Socket, name string, since uint64) (created bool) {
 	} else {
 		x.ns.note(s, name, RoomJoined)
 	}
-	s.places = append(s.places, place{room: r, at: r.add(s), since: since})
+	s.places = append(s.places, place{room: r, at: r.add(s)})
 	return created
 }
 
-// leave takes a socket out of a room and reports whether it was in it. x.mu is
-// held.
-func (x *roomIndex) leave(s *Socket, name string) (left bool) {
+// leave takes a socket out of a room, if it is in it. x.mu is held.
+func (x *roomIndex) leave(s *Socket, name string) {
 	if name == s.id {
-		left, s.ownRoom = s.ownRoom, false
-		return left
-	}
-	i := s.placeOf(name)
-	if i >= 0 {
+		s.ownRoom = false
+	} else if i := s.placeOf(name); i >= 0 {
 		x.leaveAt(s, i)
 	}
-	return i >= 0
 }
 
 // leaveAt takes a socket out of the i-th of its places.
@@ -172,5 +160,5 @@ func (s *Socket) placeOf(name string) int {
 // it is accepted. The index's lock is held.
 func (s *Socket) in(name string) bool {
 	return name == s.id && s.ownRoom || s.placeOf(name) >= 0 ||
-		slices.ContainsFunc(s.joining, func(j joining) bool { return j.name == name })
+		slices.Contains(s.joining, name)
 }

@@ -72,6 +72,9 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	srv.tasks.start(srv.watchMembers)
+	if srv.recovery != nil {
+		srv.tasks.start(srv.recovery.runTellHomes)
+	}
 	return srv, nil
 }
 

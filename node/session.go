@@ -1,176 +1,257 @@
 package node
 
 import (
-	"slices"
+	"maps"
 	"sync"
 	"time"
 
 	"github.com/siod-io/siod/backplane"
-	"github.com/siod-io/siod/protocol"
+	"github.com/siod-io/siod/node/internal/resume"
 	"github.com/siod-io/siod/transport"
 )
 
-// session is what survives a connection: everything about one socket of one
-// client that a recovery needs. It belongs to a socket while that is connected
-// and to nobody while the client is away.
+// session is what survives a connection: all that a recovery needs to know of
+// one client in one namespace. What the client should have received is in its
+// history; the rest is about whose the session is.
 //
-// Lock order: room index → Socket.mu → shard inbox → session.mu → feed.mu.
+// It changes hands like this. A socket that claims the session becomes its
+// owner at once, which throws the owner before it off its connection; so of two
+// claims the later one wins, whether they meet on this node or, by take, on
+// two. When the socket enters the namespace it carries the session: what is
+// emitted to the session goes to it. When its connection breaks the session is
+// nobody's until the next claim, or until its time is up.
+//
+//	owner  carrier
+//	nil    nil      the client is away
+//	s      nil      s has claimed it and is on its way in
+//	s      s        s is connected, or its OnConnect is running
+//	t      s        t has claimed it, and s is being thrown off
 type session struct {
-	srv   *Server
-	pid   string // private id: who knows it can continue the session
-	sid   string
-	ns    string
-	birth uint64 // position at which it began
+	rec *recovery
+	pid string
+	ns  string
 
-	mu     sync.Mutex
-	socket *Socket // nil while the client is away
-	floor  backplane.Offset
-	k      uint64 // of the latest direct emit
-	direct []directItem
-	bytes  int
-	past   []interval
+	// turn is held while the session changes hands: a claim waits until the one
+	// before it has thrown the old socket off. It is taken before all other
+	// locks.
+	turn sync.Mutex
 
-	// While the client is away.
-	open    []joining // rooms it is in
-	ownRoom bool
-	data    map[string]any
-	user    string
-	expiry  *time.Timer
-	over    bool // ended, moved or expired: it cannot be continued here
-	claimed bool // a recovery is under way
+	mu      sync.Mutex // guards the fields below
+	history *resume.History
+	owner   *Socket
+	carrier *Socket
+	who     identity       // whom the latest carrier proved to be
+	user    string         // and whose it was at its end
+	data    map[string]any // what the application had stored with it
+	known   bool           // the client has been told the pid
+	moved   bool           // it has been on another node
+	until   time.Time      // when the client's time is up
+	over    error          // why it cannot be continued here; nil while it can
 }
 
-// directItem is an event that was emitted to this socket alone: at position
-// Seq of the log it is the K-th.
-type directItem struct {
-	backplane.Offset
-	frames protocol.Frames
-	tail   []byte
+// identity is who a client proves to be before OnConnect.
+type identity struct {
+	Principal string `json:"principal,omitzero"` // see transport.Config.Principal
+	User      string `json:"user,omitzero"`      // see Socket.SetUser; as middleware left it
+	Unasked   bool   `json:"unasked,omitzero"`   // middleware was skipped
 }
 
-// interval is a room that the session has left: it was a member for entries
-// with since < seq <= until (V9).
-type interval struct {
-	Room  string `json:"room"`
-	Since uint64 `json:"since"`
-	Until uint64 `json:"until"`
-}
-
-// maxIntervals bounds the past rooms of one session; beyond it the oldest is
-// forgotten and the floor goes up to its end.
-const maxIntervals = 256
-
-// left notes the end of a membership; the index's lock is held.
-func (ss *session) left(room string, since, until uint64) {
-	if ss == nil {
-		return
+// allows reports whether a client may continue the session: only the one whose
+// it is (R5). One for which middleware names no user may continue what was
+// begun in the same way; whoever OnConnect made of it comes back with the
+// session. ss.mu is held.
+func (ss *session) allows(c identity) bool {
+	user := ss.user
+	if ss.carrier != nil {
+		user = ss.carrier.User()
 	}
+	return c.Principal == ss.who.Principal && (c.Unasked || c.User == user || c.User == "" && ss.who.User == "")
+}
+
+// claim makes s the owner, if its client may be, and throws the owner before
+// it off.
+func (ss *session) claim(s *Socket, c identity) bool {
+	ss.turn.Lock()
+	defer ss.turn.Unlock()
 	ss.mu.Lock()
-	defer ss.mu.Unlock()
-	if room == ss.sid {
-		since = ss.birth
-	}
-	if since == until {
-		return
-	}
-	if len(ss.past) == maxIntervals {
-		ss.raise(backplane.Offset{Position: backplane.Position{Seq: ss.past[0].Until}})
-		ss.past = slices.Delete(ss.past, 0, 1)
-	}
-	ss.past = append(ss.past, interval{room, since, until})
-}
-
-// raise lifts the floor: a client that has less cannot be brought up to date.
-func (ss *session) raise(o backplane.Offset) {
-	if ss.floor.Compare(o) < 0 {
-		ss.floor = o
-	}
-}
-
-// add keeps a direct emit at a position and returns its offset as a JSON
-// string.
-func (ss *session) add(position uint64, f protocol.Frames) (tail []byte) {
-	ss.mu.Lock()
-	defer ss.mu.Unlock()
-	return ss.addLocked(position, f)
-}
-
-func (ss *session) addLocked(position uint64, f protocol.Frames) (tail []byte) {
-	tag, ok := ss.srv.feed.tag(position)
-	if !ok {
-		// The position has aged out of the ring while nothing was appended;
-		// the newest one is always known.
-		p := ss.srv.feed.position()
-		position, tag = p.Seq, p.Tag
-	}
-	ss.k++
-	it := directItem{Offset: backplane.Offset{Position: backplane.Position{Seq: position, Tag: tag}, K: ss.k, Direct: true}, frames: f}
-	it.tail = append(it.Offset.Append([]byte{'"'}), '"')
-	ss.direct = append(ss.direct, it)
-	ss.bytes += f.Size()
-	cfg := &ss.srv.cfg.Recovery
-	for len(ss.direct) > cfg.SessionEvents || ss.bytes > cfg.SessionBytes && len(ss.direct) > 0 {
-		old := ss.direct[0]
-		ss.raise(old.Offset)
-		ss.bytes -= old.frames.Size()
-		ss.direct[0] = directItem{}
-		ss.direct = ss.direct[1:]
-	}
-	return it.tail
-}
-
-// sendRecoverable sends an event that a recovery can repeat: with its offset,
-// and a place in the session's ring. While the client is away it is only kept.
-func (s *Socket) sendRecoverable(f protocol.Frames) error {
-	s.mu.Lock()
-	switch s.state {
-	case socketConnected:
-		s.mu.Unlock()
-		if s.conn.session.SendStamped(s.form, func(p uint64) *transport.Message {
-			return transport.NewMessage(f, &stamped{s.rec.add(p, f)})
-		}) {
-			return nil
-		}
-		// The connection has just ended and OnDisconnect is on its way: stamp
-		// has kept the event for the client's return.
-		return nil
-	case socketEnded:
-		s.mu.Unlock()
-		return s.rec.addAway(s, f)
-	}
-	defer s.mu.Unlock()
-	// Held back until CONNECT is out. Entries of the log that are held already
-	// come before it, whether the shard's position shows them or not.
-	p := s.conn.session.Shard().Position()
-	for _, h := range s.hold {
-		p = max(p, h.Position)
-	}
-	s.hold = append(s.hold, transport.Cast{Message: transport.NewMessage(f, &stamped{s.rec.add(p, f)})})
-	return nil
-}
-
-// addAway keeps an event for a client that is away (V20).
-func (ss *session) addAway(from *Socket, f protocol.Frames) error {
-	ss.mu.Lock()
-	if s := ss.socket; s != nil && s != from {
+	if ss.over != nil || !ss.allows(c) {
 		ss.mu.Unlock()
-		return s.sendRecoverable(f) // the client is back
+		return false
 	}
-	defer ss.mu.Unlock()
-	if ss.over {
-		return ErrDisconnected
+	old := ss.owner
+	ss.owner = s
+	ss.rec.waiting.remove(ss)
+	ss.mu.Unlock()
+	if old != nil {
+		old.evict()
 	}
-	ss.addLocked(ss.srv.feed.position().Seq, f)
-	return nil
+	return true
 }
 
-// resumeWith ties the session to an accepted socket; ss.mu is held.
-func (ss *session) resumeWith(s *Socket) {
-	ss.socket, ss.claimed = s, false
-	ss.open, ss.data = nil, nil
-	if ss.expiry != nil {
-		ss.expiry.Stop()
-		ss.expiry = nil
+// judge decides about what the client presents (V10). s is the owner.
+func (ss *session) judge(c resume.Claim) (backplane.Offset, resume.Verdict) {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	ss.rec.feed.mu.Lock()
+	defer ss.rec.feed.mu.Unlock()
+	return ss.history.Judge(&ss.rec.feed.ring, c, ss.rec.limits)
+}
+
+// high is a position that this node must have reached before s is judged.
+func (ss *session) high() uint64 {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	return ss.history.High()
+}
+
+// enter makes s the carrier from its shard's position on, and gives it what the
+// session kept of the carrier before. It reports false if s is not the owner any
+// more. s.mu and the index's lock are held.
+func (ss *session) enter(s *Socket, at uint64) bool {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	if ss.owner != s || ss.over != nil {
+		return false
+	}
+	s.rec, ss.carrier = ss, s
+	ss.rec.present(ss)
+	if !s.asked.Unasked {
+		ss.who = s.asked
+	}
+	from := s.claimed
+	if s.recovered {
+		ss.restore(s)
+	} else {
+		ss.history.Begin(at)
+		from = ss.history.Birth()
+	}
+	for _, room := range s.joining {
+		ss.history.Join(room, ss.history.Place(at))
+	}
+	s.due = ss.history.Span(from)
+	for i, h := range s.hold { // emitted in middleware
+		if _, ok := h.Message.Former().(unstamped); ok {
+			s.hold[i].Message = ss.stamped(at, h.Message.Frames(formJSON))
+		}
+		s.hold[i].Position = at
+	}
+	return true
+}
+
+// restore gives s what the session kept of the carrier before.
+func (ss *session) restore(s *Socket) {
+	s.id = ss.history.SID()
+	s.ownRoom = ss.history.In(s.id)
+	ss.history.Rooms(func(room string) {
+		if room != s.id && !s.in(room) {
+			s.joining = append(s.joining, room)
+		}
+	})
+	user := ss.user
+	s.user.CompareAndSwap(nil, &user)
+	if len(ss.data) > 0 {
+		data := maps.Clone(ss.data)
+		maps.Copy(data, s.data) // what middleware set is newer
+		s.data = data
+	}
+}
+
+// carries reports whether s carries the session, and nobody has claimed it
+// since.
+func (ss *session) carries(s *Socket) bool {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	return ss.owner == s && ss.carrier == s && ss.over == nil
+}
+
+// withdraw takes the session off a carrier that has ended, with what it leaves
+// behind. If it was the owner and only its connection is lost, the session now
+// waits for its client; else it is over. The index's lock is held, so not a
+// single broadcast falls between the two; at is the shard's position.
+func (ss *session) withdraw(s *Socket, at uint64, data map[string]any, lost bool) {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	if ss.carrier != s {
+		return
+	}
+	ss.carrier = nil
+	if ss.over != nil {
+		return
+	}
+	ss.history.Reached(at)
+	ss.user, ss.data = s.User(), data
+	ss.rec.away(ss)
+	if ss.owner != s {
+		return // it is claimed already
+	}
+	ss.owner = nil
+	if !lost || !ss.known {
+		ss.finish(ErrDisconnected)
+		return
+	}
+	ss.until = ss.rec.waiting.add(ss)
+}
+
+// giveUp ends the session of a claim that failed, unless somebody else has
+// claimed it.
+func (ss *session) giveUp(s *Socket) {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	if ss.owner == s {
+		ss.finish(ErrDisconnected)
+	}
+}
+
+// expire ends the session if its client has been away until due.
+func (ss *session) expire(due time.Time) {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	if ss.owner == nil && ss.until.Equal(due) {
+		ss.rec.srv.stats.sessionsExpired.Add(1)
+		ss.finish(ErrDisconnected)
+	}
+}
+
+// end ends the session for good.
+func (ss *session) end() {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	ss.finish(ErrDisconnected)
+}
+
+// finish takes the session out of the tables; ss.mu is held.
+func (ss *session) finish(why error) {
+	if ss.over != nil {
+		return
+	}
+	ss.over, ss.data = why, nil
+	if ss.moved {
+		// Where it came from an answer may still be kept for this node.
+		ss.rec.bury(ss.pid, &grave{})
+	}
+	ss.rec.forget(ss)
+}
+
+// changed notes the rooms that s left and joined when its shard stood at a
+// position. The index's lock is held.
+func (ss *session) changed(at uint64, left, joined []string) {
+	if ss == nil || len(left)+len(joined) == 0 {
+		return
+	}
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	if ss.over == nil {
+		ss.changeRooms(at, left, joined)
+	}
+}
+
+func (ss *session) changeRooms(at uint64, left, joined []string) {
+	at = ss.history.Place(at)
+	for _, room := range left {
+		ss.history.Leave(room, at, ss.rec.feed.base())
+	}
+	for _, room := range joined {
+		ss.history.Join(room, at)
 	}
 }
 
@@ -186,102 +267,13 @@ func recoverable(r Reason) bool {
 	return false
 }
 
-// suspend hands an ended socket's state to its session, to wait for the client;
-// the index's lock is held, so not a single broadcast falls between the two.
-func (s *Socket) suspend() {
-	ss := s.rec
-	if ss == nil {
-		return
-	}
-	s.mu.Lock()
-	reason, data := s.reason, s.data
-	s.mu.Unlock()
-	rooms := make([]joining, 0, len(s.places))
-	for _, p := range s.places {
-		rooms = append(rooms, joining{name: p.room.name, since: p.since, kept: true})
-	}
-	ss.wait(s, reason, rooms, data)
-}
-
-// suspendPending is suspend for a socket that was never accepted.
-func (s *Socket) suspendPending() {
-	if s.rec == nil {
-		return
-	}
-	rooms := slices.Clone(s.joining)
-	for i := range rooms {
-		rooms[i].kept = true
-	}
-	s.rec.wait(s, transport.ReasonTransportClose, rooms, s.data)
-}
-
-func (ss *session) wait(s *Socket, r Reason, rooms []joining, data map[string]any) {
-	ss.mu.Lock()
-	defer ss.mu.Unlock()
-	if ss.over {
-		return
-	}
-	ss.socket, ss.claimed = nil, false
-	if !recoverable(r) {
-		ss.forget()
-		return
-	}
-	ss.open, ss.ownRoom, ss.data, ss.user = rooms, s.ownRoom, data, s.User()
-	ss.expiry = time.AfterFunc(ss.srv.cfg.Recovery.Window, ss.drop)
-}
-
-// drop ends a session for good.
-func (ss *session) drop() {
-	if ss == nil {
-		return
-	}
-	ss.mu.Lock()
-	defer ss.mu.Unlock()
-	ss.forget()
-}
-
-// forget takes the session out of the table; ss.mu is held.
-func (ss *session) forget() {
-	if ss.over {
-		return
-	}
-	ss.over = true
-	ss.direct, ss.past, ss.open, ss.data = nil, nil, nil, nil
-	if ss.expiry != nil {
-		ss.expiry.Stop()
-		ss.expiry = nil
-	}
-	ss.srv.recovery.remove(ss.pid)
-}
-
-// gets is the predicate of V9 for an entry: some target room's interval holds
-// it and no excepted room's does. ss.mu is held.
-func (ss *session) gets(k *kept) bool {
-	if k.env.Namespace != ss.ns || k.env.Kind != backplane.KindEvent || k.Seq <= ss.birth {
-		return false
-	}
-	t := &k.env.Target
-	if len(t.Rooms) > 0 && !ss.within(t.Rooms, k.Seq) {
-		return false
-	}
-	return !ss.within(t.Except, k.Seq)
-}
-
-func (ss *session) within(rooms []string, seq uint64) bool {
-	for _, r := range rooms {
-		if r == ss.sid && ss.ownRoom {
-			return true
-		}
-		for i := range ss.open {
-			if ss.open[i].name == r && ss.open[i].since < seq {
-				return true
-			}
-		}
-		for i := range ss.past {
-			if p := &ss.past[i]; p.Room == r && p.Since < seq && seq <= p.Until {
-				return true
-			}
-		}
-	}
-	return false
+// evict throws a socket off, wherever it is, since its client is back on
+// another connection: one that changed networks, say, while the old connection
+// still looked alive. Nothing is written to that any more, and when evict
+// returns the socket does not carry its session.
+func (s *Socket) evict() {
+	s.conn.session.Abort(transport.ReasonForcedClose)
+	s.end(transport.ReasonForcedClose)
+	s.ns.withdraw(s) // somebody else may just have begun to end it
+	s.ns.expel(s, true)
 }

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/siod-io/siod/backplane"
+	"github.com/siod-io/siod/node/internal/resume"
 	"github.com/siod-io/siod/transport"
 )
 
@@ -28,7 +29,7 @@ type Socket struct {
 
 	// Guarded by the room index's lock.
 	places  []place
-	joining []joining // made before accept; after the end, the rooms it was in
+	joining []string // before accept, and behind the end for OnDisconnecting
 	allAt   int
 	mark    uint32
 	ownRoom bool
@@ -45,12 +46,13 @@ type Socket struct {
 	doneFns  map[int]func() // of Context().AfterFunc
 	nextDone int
 
-	// rec is set before the socket is entered and never changes: its session,
-	// nil if the client cannot recover.
-	rec       *session
+	// Of recovery. asked, claimed and recovered are set on the way in; rec and
+	// due under both locks when the socket enters, before anybody else sees it.
+	asked     identity         // whom the client proved to be
+	claimed   backplane.Offset // what a recovered client has
 	recovered bool
-	claimed   backplane.Offset // of a recovered socket: what its client has
-	replayTo  uint64           // and up to where the log is replayed
+	rec       *session    // nil if the client cannot recover
+	due       resume.Span // what the client is to get first
 }
 
 type socketState uint8
@@ -179,10 +181,7 @@ func (s *Socket) roomNames() []string {
 	for _, p := range s.places {
 		names = append(names, p.room.name)
 	}
-	for _, j := range s.joining {
-		names = append(names, j.name)
-	}
-	return names
+	return append(names, s.joining...)
 }
 
 // SetUser says which user the socket belongs to; Server.User and Namespace.User

@@ -14,7 +14,8 @@ type serverStats struct {
 	namespacesRefused, subscriptionsFailed                atomic.Uint64
 	lost, unknownLoss, unknownEnvelopes                   atomic.Uint64
 	serverEventsDropped                                   atomic.Uint64
-	recovered, notRecovered                               atomic.Uint64
+	recovered, sessionsExpired, replaysLost               atomic.Uint64
+	notRecovered                                          [notRecoveredBy]atomic.Uint64
 }
 
 // Stats is a snapshot of a server's counters, all since it was made.
@@ -42,7 +43,13 @@ type Stats struct {
 	EnvelopesUnknown    uint64 // of other nodes, of a kind that this version does not know
 	ServerEventsDropped uint64 // events of other nodes for which too many waited
 	Recovered           uint64
-	NotRecovered        uint64 // clients that asked for recovery and were let in anew
+	NotRecovered        map[string]uint64 // clients that asked for recovery and were let in anew, by reason
+	ReplaysLost         uint64            // connections closed since what the client missed had gone meanwhile
+	SessionsExpired     uint64            // whose clients did not come back in time
+	Sessions            int               // that clients can continue here, now
+	SessionsWaiting     int               // of these, whose clients are away
+	RingEntries         int               // of the log, kept for clients that recover, now
+	RingBytes           int
 }
 
 // Stats returns the counters.
@@ -57,8 +64,9 @@ func (srv *Server) Stats() Stats {
 		Pauses: s.pauses.Load(), Throttled: s.throttled.Load(), NamespacesRefused: s.namespacesRefused.Load(),
 		SubscriptionsFailed: s.subscriptionsFailed.Load(), BackplaneLost: s.lost.Load(), BackplaneUnknown: s.unknownLoss.Load(),
 		EnvelopesUnknown: s.unknownEnvelopes.Load(), ServerEventsDropped: s.serverEventsDropped.Load(),
-		Recovered: s.recovered.Load(), NotRecovered: s.notRecovered.Load(),
+		Recovered: s.recovered.Load(), ReplaysLost: s.replaysLost.Load(), SessionsExpired: s.sessionsExpired.Load(),
 	}
+	srv.recovery.stats(&st)
 	for _, ns := range srv.Namespaces() {
 		st.Sockets[ns.name] = ns.Len()
 	}

@@ -2,214 +2,79 @@ package node
 
 import (
 	"context"
-	"time"
+	"encoding/json"
+
+	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/siod-io/siod/backplane"
-	"github.com/siod-io/siod/protocol"
-	"github.com/siod-io/siod/transport"
+	"github.com/siod-io/siod/node/internal/resume"
 )
 
-// takeBody asks a session's home to hand it over (V11).
+// takeBody asks a node to hand a session over (V11).
 type takeBody struct {
-	PID  string `json:"pid,omitzero"`
-	By   string `json:"by,omitzero"`   // boot id of the asking node
-	User string `json:"user,omitzero"` // whom the asking client was authenticated as
-	NS   string `json:"ns,omitzero"`
+	PID string   `json:"pid,omitzero"`
+	NS  string   `json:"ns,omitzero"`
+	Who identity `json:"who,omitzero"` // the client that claims it
 }
 
-// takenSession is the answer: the state, or where it went, or nothing.
-type takenSession struct {
-	Moved  string         `json:"moved,omitzero"`
-	OK     bool           `json:"ok,omitzero"`
-	SID    string         `json:"sid,omitzero"`
-	Birth  uint64         `json:"birth,omitzero"`
-	Floor  string         `json:"floor,omitzero"`
-	K      uint64         `json:"k,omitzero"`
-	Own    bool           `json:"own,omitzero"`
-	Open   []interval     `json:"open,omitzero"` // Until is 0
-	Past   []interval     `json:"past,omitzero"`
-	Data   map[string]raw `json:"data,omitzero"`
-	User   string         `json:"user,omitzero"`
-	Direct []takenDirect  `json:"direct,omitzero"`
+// taken is the answer: the session, or who owns it, or nothing.
+type taken struct {
+	Owner   string                     `json:"owner,omitzero"`
+	Session *resume.State              `json:"session,omitzero"`
+	Who     identity                   `json:"who,omitzero"`
+	User    string                     `json:"user,omitzero"`
+	Data    map[string]json.RawMessage `json:"data,omitzero"`
 }
 
-type takenDirect struct {
-	Offset string   `json:"offset"`
-	Text   string   `json:"text"`
-	Binary []packed `json:"binary,omitzero"`
-}
-
-// packed is bytes that travel as base64 text and not as an attachment.
-type packed []byte
-
-// maxHops bounds the chase after a session that moved on.
+// maxHops bounds the chase after a session that moved on (V11).
 const maxHops = 3
 
-// take makes this node the only owner of a session that no socket has. It
-// returns nil if there is none, or it belongs to somebody else.
+// take makes s the owner of a session that another node has. It returns nil if
+// there is none, or it is another client's.
 func (r *recovery) take(ctx context.Context, s *Socket, pid string) *session {
-	if ss := r.detach(pid, s.ns.name, s.User()); ss != nil {
-		return ss
-	}
 	next := homeOf(pid)
-	r.mu.Lock()
-	if t, ok := r.moved[pid]; ok {
-		next = t.node
+	if g := r.graveOf(pid); g != nil {
+		next = g.node
 	}
-	r.mu.Unlock()
-	for hop := 0; hop < maxHops && next != r.srv.id && next != ""; hop++ {
-		t, ok := r.askForSession(ctx, next, takeBody{PID: pid, By: r.srv.id, User: s.User(), NS: s.ns.name})
-		switch {
-		case !ok:
+	for range maxHops {
+		if next == "" || next == r.srv.id {
 			return nil
-		case t.OK:
-			return r.restore(pid, s.ns.name, t)
 		}
-		next = t.Moved
+		t, ok := r.askFor(ctx, next, pid, s)
+		if !ok {
+			return nil // the node is dead, or cannot be reached
+		}
+		if t.Session != nil {
+			return r.adopt(s, pid, next, &t)
+		}
+		next = t.Owner
 	}
 	return nil
 }
 
-func (r *recovery) askForSession(ctx context.Context, node string, body takeBody) (takenSession, bool) {
-	ctx, cancel := context.WithTimeout(ctx, takeTimeout)
+func (r *recovery) askFor(ctx context.Context, node, pid string, s *Socket) (t taken, ok bool) {
+	// A client waits meanwhile, and there may be maxHops of them.
+	ctx, cancel := context.WithTimeout(ctx, r.srv.cfg.ConnectTimeout/(maxHops+1))
 	defer cancel()
-	env := &backplane.Envelope{
-		Kind: backplane.KindOperation, Op: opTake, Origin: r.srv.id, ID: r.srv.nextEnvelope(), Namespace: body.NS,
-		Data: encodeBody(&operation{Take: body}), Timeout: takeTimeout,
-	}
-	var t takenSession
-	ok := false
-	for reply, err := range r.srv.cfg.Backplane.Request(ctx, backplane.Node(node), env, nil) {
-		if err != nil {
-			return t, false // its home is dead or cannot be reached
-		}
-		if reply.Envelope != nil && protocol.JSON.DecodeValue(reply.Envelope.Data, nil, &t) == nil {
-			ok = true
-		}
-	}
-	return t, ok
+	env := r.srv.request(backplane.KindOperation, opTake, s.ns.name, &operation{Take: takeBody{PID: pid, NS: s.ns.name, Who: s.asked}})
+	err := r.srv.ask(ctx, backplane.Node(node), env, func(reply backplane.Reply) bool {
+		ok = reply.Envelope != nil && jsonv2.Unmarshal(reply.Envelope.Data, &t, takenJSON) == nil
+		return true
+	})
+	return t, ok && err == nil
 }
 
-// takeTimeout bounds the wait for a session's home; a client waits meanwhile.
-const takeTimeout = 5 * time.Second
-
-// detach takes a local session away from its socket, if it has one, and
-// reserves it for the caller. A client that changed networks comes back while
-// its old connection still looks alive: that connection ends here.
-func (r *recovery) detach(pid, ns, user string) *session {
-	ss := r.session(pid)
-	if ss == nil || ss.ns != ns {
+// adopt makes a session of what another node handed over. If two claims of one
+// client were answered alike, the later one gets it.
+func (r *recovery) adopt(s *Socket, pid, from string, t *taken) *session {
+	h, ok := resume.Restore(*t.Session)
+	if !ok || h.Namespace() != s.ns.name {
 		return nil
 	}
-	ss.mu.Lock()
-	if ss.over || ss.claimed {
-		ss.mu.Unlock()
-		return nil
-	}
-	ss.claimed = true // one claimant at a time
-	s := ss.socket
-	ss.mu.Unlock()
-	if s != nil {
-		owner := s.User()
-		if user != "" && owner != user {
-			ss.release()
-			return nil
-		}
-		s.end(transport.ReasonForcedClose)
-		s.conn.session.Abort(transport.ReasonForcedClose)
-		s.ns.withdraw(s)
-	}
-	ss.mu.Lock()
-	defer ss.mu.Unlock()
-	if ss.over || ss.user != user && user != "" {
-		ss.claimed = false
-		return nil
-	}
-	ss.claimed = true
-	return ss
-}
-
-// release gives a reservation back.
-func (ss *session) release() {
-	ss.mu.Lock()
-	ss.claimed = false
-	ss.mu.Unlock()
-}
-
-// serveTake hands a session of this node over to another.
-func (r *recovery) serveTake(body takeBody) []byte {
-	if r == nil {
-		return encodeBody(takenSession{})
-	}
-	r.mu.Lock()
-	t, gone := r.moved[body.PID]
-	r.mu.Unlock()
-	if gone {
-		return encodeBody(takenSession{Moved: t.node})
-	}
-	ss := r.detach(body.PID, body.NS, body.User)
-	if ss == nil {
-		return encodeBody(takenSession{})
-	}
-	ss.mu.Lock()
-	out := takenSession{
-		OK: true, SID: ss.sid, Birth: ss.birth, K: ss.k, Own: ss.ownRoom, Past: ss.past,
-		Data: encodeData(r.srv.cfg.Codec, ss.data), User: ss.user,
-	}
-	if ss.floor != (backplane.Offset{}) {
-		out.Floor = ss.floor.String()
-	}
-	for _, j := range ss.open {
-		out.Open = append(out.Open, interval{Room: j.name, Since: j.since})
-	}
-	for i := range ss.direct {
-		d := &ss.direct[i]
-		td := takenDirect{Offset: d.Offset.String(), Text: string(d.frames.Text)}
-		for _, b := range d.frames.Binary {
-			td.Binary = append(td.Binary, b)
-		}
-		out.Direct = append(out.Direct, td)
-	}
-	answer := encodeBody(out)
-	ss.forget()
-	ss.mu.Unlock()
-	r.bury(body.PID, body.By)
-	return answer
-}
-
-// bury remembers for the window where a session went.
-func (r *recovery) bury(pid, node string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.moved[pid] = tombstone{node: node, timer: time.AfterFunc(r.srv.cfg.Recovery.Window, func() {
-		r.mu.Lock()
-		delete(r.moved, pid)
-		r.mu.Unlock()
-	})}
-}
-
-// restore makes the session that another node handed over.
-func (r *recovery) restore(pid, ns string, t takenSession) *session {
 	ss := &session{
-		srv: r.srv, pid: pid, sid: t.SID, ns: ns, birth: t.Birth, k: t.K, ownRoom: t.Own, past: t.Past, user: t.User, claimed: true,
-	}
-	if t.Floor != "" {
-		ss.floor, _ = backplane.ParseOffset(t.Floor)
-	}
-	for _, i := range t.Open {
-		ss.open = append(ss.open, joining{name: i.Room, since: i.Since, kept: true})
-	}
-	for _, d := range t.Direct {
-		o, ok := backplane.ParseOffset(d.Offset)
-		if !ok {
-			continue
-		}
-		it := directItem{Offset: o, frames: protocol.Frames{Text: []byte(d.Text)}, tail: append(append([]byte{'"'}, d.Offset...), '"')}
-		for _, b := range d.Binary {
-			it.frames.Binary = append(it.frames.Binary, b)
-		}
-		ss.direct = append(ss.direct, it)
-		ss.bytes += it.frames.Size()
+		rec: r, pid: pid, ns: s.ns.name, owner: s, history: h,
+		who: t.Who, user: t.User, known: true, moved: true,
 	}
 	if len(t.Data) > 0 {
 		ss.data = make(map[string]any, len(t.Data))
@@ -217,5 +82,95 @@ func (r *recovery) restore(pid, ns string, t takenSession) *session {
 			ss.data[k] = rawData(v)
 		}
 	}
+	r.mu.Lock()
+	if other := r.sessions[pid]; other != nil {
+		r.mu.Unlock()
+		if other.claim(s, s.asked) {
+			return other
+		}
+		return nil
+	}
+	if g := r.gone[pid]; g != nil && g.node != from {
+		// It has been here meanwhile, and ended or went on: this answer is of
+		// before.
+		r.mu.Unlock()
+		return nil
+	}
+	delete(r.gone, pid)
+	r.graves.remove(pid)
+	r.sessions[pid] = ss
+	r.absent[ss] = struct{}{}
+	r.mu.Unlock()
+	if home := homeOf(pid); home != from && home != r.srv.id {
+		r.tellHome(home, pid)
+	}
 	return ss
+}
+
+// serveTake hands a session of this node over to another, with the socket that
+// has it thrown off.
+func (r *recovery) serveTake(node string, body takeBody) []byte {
+	if r == nil {
+		return encodeTaken(&taken{})
+	}
+	if ss := r.session(body.PID); ss != nil && ss.ns == body.NS {
+		if answer := ss.handOver(node, body.Who); answer != nil {
+			return answer
+		}
+	}
+	switch g := r.graveOf(body.PID); {
+	case g == nil || g.node == "":
+		return encodeTaken(&taken{})
+	case g.node == node && g.answer != nil:
+		return g.answer // it was lost on the way
+	default:
+		return encodeTaken(&taken{Owner: g.node})
+	}
+}
+
+// handOver ends the session on this node and returns it as an answer for
+// another, or nil if the client may not have it.
+func (ss *session) handOver(node string, who identity) []byte {
+	ss.turn.Lock()
+	defer ss.turn.Unlock()
+	ss.mu.Lock()
+	if ss.over != nil || !ss.allows(who) {
+		ss.mu.Unlock()
+		return nil
+	}
+	old := ss.owner
+	ss.owner = nil
+	ss.rec.waiting.remove(ss)
+	ss.mu.Unlock()
+	if old != nil {
+		old.evict()
+	}
+	ss.mu.Lock()
+	// The new home must not be behind this one: what was emitted here behind an
+	// entry of the log must not overtake it there.
+	ss.history.Reached(ss.rec.feed.position())
+	state, data := ss.history.State(), ss.data
+	t := taken{Session: &state, Who: ss.who, User: ss.user}
+	ss.over, ss.data = ErrMoved, nil // from here on nobody changes the history
+	ss.mu.Unlock()
+	srv := ss.rec.srv
+	_ = srv.guard("MarshalJSON", func() error {
+		t.Data = encodeData(srv.cfg.Codec, data)
+		return nil
+	})
+	answer := encodeTaken(&t)
+	ss.rec.bury(ss.pid, &grave{node: node, answer: answer}) // before it is forgotten: who asks finds one or the other
+	ss.rec.forget(ss)
+	return answer
+}
+
+// takenJSON keeps what applications stored as it is.
+var takenJSON = jsonv2.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+
+func encodeTaken(t *taken) []byte {
+	b, err := jsonv2.Marshal(t, takenJSON)
+	if err != nil {
+		return nil
+	}
+	return b
 }

@@ -28,7 +28,9 @@ func (x *roomIndex) post(t *target, c transport.Cast) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	for _, s := range x.pending {
-		if t.selects(s) {
+		// An entry of the log reaches a socket with a session from the ring, when
+		// it is let in.
+		if (s.rec == nil || c.Position == 0) && t.selects(s) {
 			s.holdBack(c)
 		}
 	}

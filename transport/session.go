@@ -169,15 +169,15 @@ func (s *Session) sendNow(it item) bool {
 // called once, with the position at which the message takes its place among
 // the shard's casts: what is posted up to it reaches the client before the
 // message, all else after it (V15). stamp is called also when the session has
-// ended and false is returned. It must not block nor use the session or its
-// shard.
+// ended, and false is returned; or it may return nil, and nothing is sent. It
+// must not block nor use the session or its shard.
 func (s *Session) SendStamped(f Form, stamp func(position uint64) *Message) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	sh := s.shard
 	sh.mu.Lock()
 	m := stamp(sh.pos)
-	open := s.life.phase == phaseOpen && !s.closing && !sh.closed
+	open := m != nil && s.life.phase == phaseOpen && !s.closing && !sh.closed
 	direct := sh.idle()
 	if open && !direct {
 		sh.append(Cast{Message: m, Solo: Recipient{Session: s, Form: f}})
@@ -190,25 +190,37 @@ func (s *Session) SendStamped(f Form, stamp func(position uint64) *Message) bool
 	return s.sendNow(item{msg: m, form: f})
 }
 
-// SendReplay sends what a client missed, in one write if its connection takes
-// it. The caller bounds the whole; it is not charged to the session's queue,
-// what comes after it is (V7).
+// SendReplay sends what a client gets when it comes back, in one write if its
+// connection takes it. The caller bounds the whole; it is not charged to the
+// session's queue, what comes after it is (V7).
 func (s *Session) SendReplay(ms []*Message, f Form) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.life.phase != phaseOpen || s.closing || len(ms) == 0 {
+	if s.life.phase != phaseOpen || s.closing {
 		return
 	}
-	if !s.shard.idle() {
+	switch {
+	case !s.shard.idle():
 		for _, m := range ms {
 			s.shard.post(Cast{Message: m, Solo: Recipient{Session: s, Form: f}, Replay: true})
 		}
-		return
+	case s.canWrite():
+		buf := getBuffer()
+		buf.b = buf.b[:0]
+		parts := make([]part, len(ms))
+		for i, m := range ms {
+			buf.b = append(buf.b, m.bytes(f, s.conn.wire, s.engine.deflateAbove)...)
+			parts[i] = part{item: item{msg: m, form: f, free: true}, end: len(buf.b)}
+		}
+		s.shard.writes.Add(1)
+		s.writeParts(buf.b, parts)
+		putBuffer(buf)
+	default:
+		for _, m := range ms {
+			s.queue.push(item{msg: m, form: f, free: true})
+		}
+		s.kick()
 	}
-	for _, m := range ms {
-		s.queue.push(item{msg: m, form: f, free: true})
-	}
-	s.kick()
 }
 
 // SendFrames is Send for a packet that only this session gets: it is written

@@ -118,6 +118,7 @@ type Recovery struct {
 	ReplayBytes    Size          `json:"replay_bytes" doc:"Most bytes that a client may have missed." reload:"restart"`
 	SessionEvents  int           `json:"session_events" doc:"Most events sent to one client alone that are kept for it." reload:"restart"`
 	SessionBytes   Size          `json:"session_bytes" doc:"Most bytes of these." reload:"restart"`
+	MaxWaiting     int           `json:"max_waiting" doc:"Most sessions that wait for their clients; beyond it the one that has waited longest ends." reload:"restart"`
 }
 
 // CORS says which other sites' pages may connect.

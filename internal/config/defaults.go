@@ -27,7 +27,7 @@ func Default() Config {
 		Queue: Queue{MaxBytes: 1 << 20, MaxMessages: 1024, Policy: "disconnect"},
 		Recovery: Recovery{
 			Enabled: true, Window: 2 * time.Minute, MaxBytes: 256 << 20,
-			ReplayEvents: 10_000, ReplayBytes: 4 << 20, SessionEvents: 256, SessionBytes: 64 << 10,
+			ReplayEvents: 10_000, ReplayBytes: 4 << 20, SessionEvents: 256, SessionBytes: 64 << 10, MaxWaiting: 100_000,
 		},
 		Cookie:      Cookie{Path: "/", SameSite: "lax"},
 		Compression: Compression{Enabled: true, Threshold: 1 << 10},

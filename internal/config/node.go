@@ -29,7 +29,7 @@ func (c *Config) Node() node.Config {
 		Recovery: node.Recovery{
 			Enabled: r.Enabled, Window: r.Window, SkipMiddleware: r.SkipMiddleware, MaxBytes: int(r.MaxBytes),
 			ReplayEvents: r.ReplayEvents, ReplayBytes: int(r.ReplayBytes),
-			SessionEvents: r.SessionEvents, SessionBytes: int(r.SessionBytes),
+			SessionEvents: r.SessionEvents, SessionBytes: int(r.SessionBytes), MaxWaiting: r.MaxWaiting,
 		},
 		CompatSeed: c.Compat.Seed,
 	}

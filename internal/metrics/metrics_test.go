@@ -128,7 +128,7 @@ var sample = node.Stats{
 		Sessions: 3, Opened: map[string]uint64{"polling": 1, "websocket": 4}, Closed: map[transport.Reason]uint64{transport.ReasonPingTimeout: 2},
 		Refused: map[transport.Code]uint64{transport.CodeForbidden: 5}, Violations: map[string]uint64{"bad opcode": 1},
 	},
-	Sockets: map[string]int{"/": 2, "/chat": 7, "/made-up": 9}, Recovered: 6, NotRecovered: 1,
+	Sockets: map[string]int{"/": 2, "/chat": 7, "/made-up": 9}, Recovered: 6, NotRecovered: map[string]uint64{"trimmed": 1},
 }
 
 func TestLabels(t *testing.T) {

@@ -104,11 +104,23 @@ var table = []metric{
 	count("siod_events_throttled_total", "Events delayed by the library's EventRate.", func(in *input) uint64 { return in.Throttled }),
 	count("siod_broadcasts_total", "Broadcasts made on this node that are not durable.", func(in *input) uint64 { return in.Broadcasts }),
 
-	{"siod_recovery_total", counter, "Clients that asked for recovery of their connection.", []string{"result"},
+	{"siod_recovery_total", counter, "Clients that asked for recovery of their connection: recovered, or why not.", []string{"result"},
 		func(in *input, emit func(float64, ...string)) {
 			emit(float64(in.Recovered), "recovered")
-			emit(float64(in.NotRecovered), "not_recovered")
+			for why, n := range in.NotRecovered {
+				emit(float64(n), why)
+			}
 		}},
+	count("siod_recovery_replays_lost_total", "Connections closed because what the client had missed was not at hand any more.", func(in *input) uint64 { return in.ReplaysLost }),
+	count("siod_recovery_sessions_expired_total", "Sessions whose clients did not come back in time.", func(in *input) uint64 { return in.SessionsExpired }),
+	{"siod_recovery_sessions", gauge, "Sessions that clients can continue, those of connected clients included.", nil,
+		func(in *input, emit func(float64, ...string)) { emit(float64(in.Sessions)) }},
+	{"siod_recovery_sessions_waiting", gauge, "Sessions whose clients are away.", nil,
+		func(in *input, emit func(float64, ...string)) { emit(float64(in.SessionsWaiting)) }},
+	{"siod_recovery_ring_entries", gauge, "Durable events kept for clients that recover.", nil,
+		func(in *input, emit func(float64, ...string)) { emit(float64(in.RingEntries)) }},
+	{"siod_recovery_ring_bytes", gauge, "Memory that these hold.", nil,
+		func(in *input, emit func(float64, ...string)) { emit(float64(in.RingBytes)) }},
 	count("siod_backplane_lost_total", "Deliveries of other nodes that are known to be lost.", func(in *input) uint64 { return in.BackplaneLost }),
 	count("siod_backplane_subscriptions_failed_total", "Rooms that fast broadcasts of other nodes do not reach.", func(in *input) uint64 { return in.SubscriptionsFailed }),
 	count("siod_backplane_envelopes_unknown_total", "Envelopes of other nodes of a kind that this version does not know.", func(in *input) uint64 { return in.EnvelopesUnknown }),

@@ -133,13 +133,14 @@ func (h *History) Len() int { return len(h.open) }
 
 // Gets is the predicate of V9: an entry is the session's if some target room's
 // interval holds it and no excepted room's does. Without target rooms it is
-// for everybody.
+// for everybody. The session's id as an exception leaves it out even if it has
+// left the room of its own.
 func (h *History) Gets(e *Entry) bool {
 	if e.Envelope.Kind != backplane.KindEvent || e.Envelope.Namespace != h.namespace || e.Seq <= h.birth {
 		return false
 	}
 	t := &e.Envelope.Target
-	return (len(t.Rooms) == 0 || h.anyHeld(t.Rooms, e.Seq)) && !h.anyHeld(t.Except, e.Seq)
+	return (len(t.Rooms) == 0 || h.anyHeld(t.Rooms, e.Seq)) && !slices.Contains(t.Except, h.sid) && !h.anyHeld(t.Except, e.Seq)
 }
 
 func (h *History) anyHeld(rooms []string, seq uint64) bool {

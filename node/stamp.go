@@ -1,0 +1,149 @@
+package node
+
+import (
+	"errors"
+
+	"github.com/siod-io/siod/node/internal/resume"
+	"github.com/siod-io/siod/protocol"
+	"github.com/siod-io/siod/transport"
+)
+
+// errElsewhere means that a socket does not carry its session any more.
+var errElsewhere = errors.New("node: session elsewhere")
+
+// unstamped is the Former of an event that middleware emitted: it gets its
+// offset once the socket has its session.
+type unstamped struct{ plain }
+
+// sendRecoverable sends an event that a recovery can repeat: with its offset,
+// and kept in the session. While the client is away it is only kept, and once
+// it is back, what is emitted on an old socket goes to the new one (V20).
+func (s *Socket) sendRecoverable(f protocol.Frames) error {
+	err := s.sendStamped(f)
+	for err == errElsewhere {
+		var carrier *Socket
+		if carrier, err = s.rec.keepAway(f); carrier != nil {
+			err = carrier.sendStamped(f)
+		}
+	}
+	return err
+}
+
+// sendStamped is sendRecoverable on the socket that carries the session.
+func (s *Socket) sendStamped(f protocol.Frames) (err error) {
+	s.mu.Lock()
+	switch s.state {
+	case socketConnecting:
+		defer s.mu.Unlock()
+		return s.holdOwn(transport.Cast{Message: transport.NewMessage(f, unstamped{})})
+	case socketPending:
+		defer s.mu.Unlock()
+		if err := s.holdFull(); err != nil {
+			return err
+		}
+		at := s.conn.session.Shard().Position()
+		m, err := s.rec.stamp(s, at, f)
+		if err == nil {
+			s.hold = append(s.hold, transport.Cast{Message: m, Position: at})
+		}
+		return err
+	}
+	ss := s.rec
+	s.mu.Unlock()
+	if ss == nil {
+		return ErrDisconnected // it ended before it had a session
+	}
+	// Whether the connection takes it or not: it is kept. If the connection has
+	// ended, OnDisconnect is on its way.
+	s.conn.session.SendStamped(s.form, func(at uint64) (m *transport.Message) {
+		m, err = ss.stamp(s, at, f)
+		return m
+	})
+	return err
+}
+
+// stamp keeps an event that is emitted on s while its shard stands at a
+// position, and returns the message with its offset. It is called under the
+// shard's lock: what the shard has been given up to the position precedes the
+// message on the connection, all else follows it (V15).
+func (ss *session) stamp(s *Socket, at uint64, f protocol.Frames) (*transport.Message, error) {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	switch {
+	case ss.over != nil:
+		return nil, ss.over
+	case ss.carrier != s:
+		return nil, errElsewhere
+	}
+	return ss.stamped(at, f), nil
+}
+
+// keepAway keeps an event for a client that is away. If it is not, keepAway
+// returns the socket that carries the session.
+func (ss *session) keepAway(f protocol.Frames) (*Socket, error) {
+	if ss == nil {
+		return nil, ErrDisconnected
+	}
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	if ss.over != nil || ss.carrier != nil {
+		return ss.carrier, ss.over
+	}
+	ss.stamped(ss.rec.feed.position(), f)
+	return nil, nil
+}
+
+// stamped keeps a direct emit at a position and returns the message with its
+// offset; ss.mu is held.
+func (ss *session) stamped(at uint64, f protocol.Frames) *transport.Message {
+	at = ss.history.Place(at)
+	p, ok := ss.rec.feed.at(at)
+	if !ok {
+		// The log has just been reset, and the session will be told. The client
+		// must not take a place of before for one of now.
+		ss.history.Skip(at)
+		return transport.NewMessage(f, plain{})
+	}
+	return transport.NewMessage(f, &stamped{ss.history.Emit(p, f, ss.rec.limits)})
+}
+
+// replay lists what a socket that is let in gets after CONNECT: what its client
+// missed, up to the shard's position, and what was held back meanwhile, merged.
+// It reports false if the promise of OnConnect cannot be kept any more. s.mu and
+// the index's lock are held.
+func (s *Socket) replay(at uint64) ([]*transport.Message, bool) {
+	held := make([]uint64, len(s.hold))
+	for i := range s.hold {
+		held[i] = s.hold[i].Position
+	}
+	ss := s.rec
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	if s.recovered && s.User() != ss.user {
+		// OnConnect found another user than the session's (R5). The client
+		// begins anew.
+		ss.finish(ErrDisconnected)
+		return nil, false
+	}
+	f := ss.rec.feed
+	f.mu.Lock()
+	steps, v := ss.history.Replay(&f.ring, s.due, at, held, ss.rec.limits)
+	f.mu.Unlock()
+	if v != resume.Resumable {
+		ss.rec.srv.stats.replaysLost.Add(1)
+		return nil, false
+	}
+	ss.known = true
+	ms := make([]*transport.Message, len(steps))
+	for i, st := range steps {
+		switch {
+		case st.Entry != nil:
+			ms[i] = replayMessage(st.Entry)
+		case st.Direct != nil:
+			ms[i] = transport.NewMessage(st.Direct.Frames, &stamped{st.Direct.Tail()})
+		default:
+			ms[i] = s.hold[st.Held].Message
+		}
+	}
+	return ms, true
+}
