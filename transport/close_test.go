@@ -233,7 +233,7 @@ func TestOpenAndClose(t *testing.T) {
 			s := start(t, Config{})
 			s.app.onOpen = func(*Session) error { panic("open") }
 			if transport == Polling {
-				if a := s.do("GET", "EIO=4&transport=polling", ""); a.status != 403 || a.body != `{"code":4,"message":"Internal error"}` {
+				if a := s.do("GET", "EIO=4&transport=polling", ""); a.status != 500 || a.body != `{"code":4,"message":"Internal error"}` {
 					t.Errorf("%d %s", a.status, a.body)
 				}
 			} else {

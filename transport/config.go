@@ -232,14 +232,6 @@ func (c Config) Validate() error {
 	if c.Queue.Policy != PolicyDisconnect && c.Queue.Policy != PolicyDropOldest {
 		bad("Queue.Policy: %q is neither %q nor %q", c.Queue.Policy, PolicyDisconnect, PolicyDropOldest)
 	}
-	if err := c.Events.limit().validate(); err != nil {
-		bad("Events: %w", err)
-	}
-	if err := c.Handshakes.validate(); err != nil {
-		bad("Handshakes: %w", err)
-	}
-	if err := c.CORS.validate(); err != nil {
-		errs = append(errs, err)
-	}
+	errs = append(errs, c.Events.limit().validate("Events"), c.Handshakes.validate("Handshakes"), c.CORS.validate())
 	return errors.Join(errs...)
 }

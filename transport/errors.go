@@ -70,9 +70,6 @@ func (e *RequestError) status() int {
 	return http.StatusBadRequest
 }
 
-// errInternal is what a client is told of a handler that panicked.
-var errInternal = errors.New("Internal error") //nolint:staticcheck // a message of the protocol, not of ours
-
 func errFull(context string) *RequestError {
 	return &RequestError{Code: CodeForbidden, Status: http.StatusServiceUnavailable, Message: "Server is full", Context: context}
 }
@@ -125,6 +122,9 @@ func appendJSONString(dst []byte, s string) []byte {
 	}
 	return append(dst, '"')
 }
+
+// errPanicked is what a client is told of a handler that panicked.
+var errPanicked = &RequestError{Code: CodeForbidden, Status: http.StatusInternalServerError, Message: "Internal error", Context: "the handler panicked"}
 
 // refusedByHandler is what a client is told of an error of Handler.Open, which
 // may itself be a *RequestError that says how to answer.

@@ -1,7 +1,7 @@
 package transport
 
 import (
-	"errors"
+	"fmt"
 	"time"
 )
 
@@ -25,12 +25,12 @@ type EventLimit struct {
 	MaxPause time.Duration
 }
 
-func (l RateLimit) validate() error {
+func (l RateLimit) validate(field string) error {
 	if l.PerSecond < 0 || l.Burst < 0 {
-		return errors.New("PerSecond and Burst must not be negative")
+		return fmt.Errorf("transport: %s: PerSecond and Burst must not be negative", field)
 	}
 	if l.Burst > 0 && l.PerSecond == 0 {
-		return errors.New("Burst without PerSecond limits nothing")
+		return fmt.Errorf("transport: %s: Burst without PerSecond limits nothing", field)
 	}
 	return nil
 }

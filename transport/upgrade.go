@@ -101,7 +101,7 @@ func (e *Engine) open(s *Session) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			e.panicked(r)
-			err = errInternal
+			err = errPanicked
 		}
 		if err != nil {
 			s.Abort(ReasonForcedClose)
