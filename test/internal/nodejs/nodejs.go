@@ -29,7 +29,7 @@ func Setup(t testing.TB, part string) {
 // Counts are what a program says that it did.
 type Counts struct {
 	Cells, Skipped   int // cells run = …, skipped = …
-	Planted, Noticed int // defects planted = …, noticed = …
+	Planted, Noticed int // defects planted = …, noticed = …; zero for a program that plants none
 }
 
 // Run runs a program in the test's folder and fails the test if the program
@@ -42,21 +42,23 @@ func Run(t testing.TB, program string, args ...string) Counts {
 		t.Errorf("%s: %v", program, err)
 	}
 	var c Counts
-	count(t, out, `cells run = (\d+), skipped = (\d+)`, &c.Cells, &c.Skipped)
-	count(t, out, `defects planted = (\d+), noticed = (\d+)`, &c.Planted, &c.Noticed)
+	if !count(out, `cells run = (\d+), skipped = (\d+)`, &c.Cells, &c.Skipped) {
+		t.Errorf("%s did not say how many cells it ran", program)
+	}
+	count(out, `defects planted = (\d+), noticed = (\d+)`, &c.Planted, &c.Noticed)
 	return c
 }
 
-func count(t testing.TB, out, pattern string, dst ...*int) {
-	t.Helper()
+// count reads the numbers of a line, and reports whether there is one.
+func count(out, pattern string, dst ...*int) bool {
 	found := regexp.MustCompile(`(?m)^` + pattern + `$`).FindStringSubmatch(out)
 	if found == nil {
-		t.Errorf("no line %q in the output", pattern)
-		return
+		return false
 	}
 	for i, d := range dst {
 		*d, _ = strconv.Atoi(found[i+1]) // digits only
 	}
+	return true
 }
 
 func command(t testing.TB, name string, args ...string) (string, error) {
