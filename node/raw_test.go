@@ -115,11 +115,3 @@ func (r *raw) send(messages ...string) {
 		}
 	}
 }
-
-// sendBinary writes one binary message.
-func (r *raw) sendBinary(data []byte) {
-	r.t.Helper()
-	if err := wsutil.WriteClientBinary(r.conn, data); err != nil {
-		r.t.Fatalf("write: %v", err)
-	}
-}

@@ -27,10 +27,10 @@ type EventLimit struct {
 
 func (l RateLimit) validate(field string) error {
 	if l.PerSecond < 0 || l.Burst < 0 {
-		return fmt.Errorf("transport: %s: PerSecond and Burst must not be negative", field)
+		return fmt.Errorf("transport: %s: must not be negative", field)
 	}
 	if l.Burst > 0 && l.PerSecond == 0 {
-		return fmt.Errorf("transport: %s: Burst without PerSecond limits nothing", field)
+		return fmt.Errorf("transport: %s: a burst without a rate limits nothing", field)
 	}
 	return nil
 }

@@ -292,7 +292,7 @@ func plain(tail []byte) string {
 // offset reads what a script writes for an offset.
 func (w *world) offset(t *testing.T, text string) Claim {
 	seq, k, direct := strings.Cut(text, "+")
-	tag := func(n uint64) backplane.Tag { return w.position(n).Tag }
+	var tag func(uint64) backplane.Tag
 	switch {
 	case strings.HasSuffix(seq, "!"):
 		tag = func(uint64) backplane.Tag { return backplane.Tag{'-', '-', '-', '-'} }
