@@ -173,14 +173,14 @@ func TestDevChat(t *testing.T) {
 		t.Errorf("in the room: %+v", joined)
 	}
 	receipt := testclient.Call[chat.Receipt](t, ada, "message", "hello, Bob")
-	if m := testclient.Next[chat.Message](t, got); m.ID != receipt.ID || m.Text != "hello, Bob" || m.From.Name != "Ada" {
+	if m := testclient.Next1[chat.Message](t, got); m.ID != receipt.ID || m.Text != "hello, Bob" || m.From.Name != "Ada" {
 		t.Errorf("Bob got %+v, Ada's receipt is %+v", m, receipt)
 	}
 
 	// Recovery is on: what is sent while Bob is away reaches him.
 	bobClient.Drop()
 	receipt = testclient.Call[chat.Receipt](t, ada, "message", "still there?")
-	if m := testclient.Next[chat.Message](t, got); m.ID != receipt.ID {
+	if m := testclient.Next1[chat.Message](t, got); m.ID != receipt.ID {
 		t.Errorf("after the break Bob got %+v", m)
 	}
 	if !bob.Recovered() {

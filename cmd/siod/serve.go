@@ -27,8 +27,8 @@ Usage: siod serve [FLAG...]
 Clients connect to the address of --listen. The one of --internal-listen is for
 operators: /livez /readyz /startupz /metrics /debug/pprof.
 
-No event has a handler yet: one that asks for an acknowledgement gets
-{"error":"no handler"}.
+Clients may enter the namespaces of --namespaces. No event has a handler yet:
+one that asks for an acknowledgement gets {"error":"no handler"}.
 `
 
 func serve(ctx context.Context, p *process, args []string) error {

@@ -62,8 +62,8 @@ func TestUsersAndRoles(t *testing.T) {
 	testclient.Call[bool](t, ada, "tell", "bob", "hello")
 	for _, events := range []<-chan *client.Event{told, told2} {
 		var from, text string
-		if err := (<-events).Decode(&from, &text); err != nil || from != "ada" || text != "hello" {
-			t.Errorf("%q told %q (%v)", from, text, err)
+		if testclient.Next(t, events, &from, &text); from != "ada" || text != "hello" {
+			t.Errorf("%q told %q", from, text)
 		}
 	}
 	if len(toldAda) != 0 {
@@ -75,7 +75,7 @@ func TestUsersAndRoles(t *testing.T) {
 		t.Errorf("bob's announcement is answered %v", got)
 	}
 	testclient.Call[bool](t, ada, "admin:announce", "closed on Sunday")
-	if got := testclient.Next[string](t, announced); got != "closed on Sunday" {
+	if got := testclient.Next1[string](t, announced); got != "closed on Sunday" {
 		t.Errorf("announced %q", got)
 	}
 }

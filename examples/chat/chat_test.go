@@ -66,9 +66,7 @@ func who[T any](t *testing.T, events <-chan *client.Event) (string, T) {
 	t.Helper()
 	var p Person
 	var second T
-	if err := (<-events).Decode(&p, &second); err != nil {
-		t.Fatal(err)
-	}
+	testclient.Next(t, events, &p, &second)
 	return p.Name, second
 }
 
@@ -83,7 +81,7 @@ func TestChat(t *testing.T) {
 	t.Parallel()
 	url := serve(t)
 	ada, bob := come(t, url, "Ada"), come(t, url, "  Bob ")
-	expect(t, "rooms at first", testclient.Next[[]string](t, ada.rooms), []string{})
+	expect(t, "rooms at first", testclient.Next1[[]string](t, ada.rooms), []string{})
 
 	expect(t, "alone", ada.join(t, "lobby"), []string{"Ada"})
 	expect(t, "both", bob.join(t, " lobby "), []string{"Ada", "Bob"})
@@ -93,7 +91,7 @@ func TestChat(t *testing.T) {
 
 	// A message reaches the others, and its answer the sender.
 	receipt := testclient.Call[Receipt](t, ada.Socket, "message", "hello <b>Bob</b> 😀")
-	got := testclient.Next[Message](t, bob.message)
+	got := testclient.Next1[Message](t, bob.message)
 	expect(t, "message", got, Message{receipt.ID, receipt.Time, "lobby", Person{ada.ID(), "Ada"}, "hello <b>Bob</b> 😀"})
 
 	if err := bob.Emit(t.Context(), "typing", true); err != nil {
@@ -127,7 +125,7 @@ func TestRooms(t *testing.T) {
 	until := func(want ...string) {
 		t.Helper()
 		for {
-			got := testclient.Next[[]string](t, ada.rooms)
+			got := testclient.Next1[[]string](t, ada.rooms)
 			if cmp.Equal(got, want) || len(got)+len(want) == 0 {
 				return
 			}
@@ -160,7 +158,7 @@ func TestComingBack(t *testing.T) {
 	name, _ := who[string](t, ada.left)
 	expect(t, "who is away", name, "Bob")
 	sent := testclient.Call[Receipt](t, ada.Socket, "message", "where are you?")
-	expect(t, "missed message", testclient.Next[Message](t, bob.message).ID, sent.ID)
+	expect(t, "missed message", testclient.Next1[Message](t, bob.message).ID, sent.ID)
 	name, _ = who[string](t, ada.joined)
 	expect(t, "who is back", name, "Bob")
 	if !bob.Recovered() {

@@ -20,7 +20,7 @@ func TestSay(t *testing.T) {
 		t.Error("not acknowledged")
 	}
 	var who, text string
-	if err := (<-said).Decode(&who, &text); err != nil || who != ada.ID() || text != "hello" {
-		t.Errorf("%q said %q (%v)", who, text, err)
+	if testclient.Next(t, said, &who, &text); who != ada.ID() || text != "hello" {
+		t.Errorf("%q said %q", who, text)
 	}
 }

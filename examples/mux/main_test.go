@@ -26,7 +26,7 @@ func TestOrders(t *testing.T) {
 		}
 	}
 	for _, want := range []string{"coffee", "tea"} {
-		if got := testclient.Next[string](t, orders); got != want {
+		if got := testclient.Next1[string](t, orders); got != want {
 			t.Errorf("the kitchen got %q, want %q", got, want)
 		}
 	}

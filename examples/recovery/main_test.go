@@ -17,20 +17,27 @@ func TestNothingIsMissed(t *testing.T) {
 		t.Fatal(err)
 	}
 	url := testclient.Serve(t, srv, srv.Shutdown)
-	c, s := testclient.Connect(t, url, "/", nil)
+	c := testclient.Dial(t, url)
+	s, err := c.Of("/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	prices, connected := testclient.Events(s, "price"), make(chan bool, 100)
+	s.OnConnect(func() { connected <- s.Recovered() })
+	if err := s.Connect(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if testclient.Wait(t, connected) {
+		t.Fatal("recovered, and there was nothing before")
+	}
 	id := s.ID()
-	prices := testclient.Events(s, "price")
-	back := make(chan bool, 100)
-	s.OnConnect(func() { back <- s.Recovered() })
 	testclient.Call[bool](t, s, "subscribe", "SIOD")
 
 	var got, want []int
 	next := func() {
 		var symbol string
 		var price int
-		if err := (<-prices).Decode(&symbol, &price); err != nil || symbol != "SIOD" {
-			t.Fatalf("%s: %v", symbol, err)
-		}
+		testclient.Next(t, prices, &symbol, &price)
 		got = append(got, price)
 	}
 	price := 0
@@ -50,8 +57,8 @@ func TestNothingIsMissed(t *testing.T) {
 		}
 		c.Drop()
 		emit(4) // some of them while nobody listens
-		if !<-back {
-			t.Fatal("not recovered")
+		if !testclient.Wait(t, connected) {
+			t.Fatalf("not recovered; so far %v", got)
 		}
 		for range 4 {
 			next()

@@ -147,6 +147,7 @@ func TestLabels(t *testing.T) {
 		`siod_draining 1`,
 		`siod_handshake_errors_total{code="4"} 5`,
 		`siod_recovery_total{result="recovered"} 6`,
+		`siod_recovery_total{result="trimmed"} 1`,
 		`siod_sockets{namespace="/"} 2`,
 		`siod_sockets{namespace="/chat"} 7`,
 		`siod_sockets{namespace="/empty"} 0`,

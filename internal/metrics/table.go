@@ -25,6 +25,11 @@ func count(name, help string, value func(in *input) uint64) metric {
 	return metric{name, counter, help, nil, func(in *input, emit func(float64, ...string)) { emit(float64(value(in))) }}
 }
 
+// number is a gauge without labels.
+func number(name, help string, value func(in *input) int) metric {
+	return metric{name, gauge, help, nil, func(in *input, emit func(float64, ...string)) { emit(float64(value(in))) }}
+}
+
 // byLabel is a counter with one label, whose values come from a closed set that
 // Stats has.
 func byLabel[K comparable](name, label, help string, text func(K) string, values func(in *input) map[K]uint64) metric {
@@ -58,8 +63,7 @@ var table = []metric{
 			emit(float64(failed), "failed")
 		}},
 
-	{"siod_connections", gauge, "Open Engine.IO sessions.", nil,
-		func(in *input, emit func(float64, ...string)) { emit(float64(in.Transport.Sessions)) }},
+	number("siod_connections", "Open Engine.IO sessions.", func(in *input) int { return in.Transport.Sessions }),
 	byLabel("siod_connections_opened_total", "transport", "Sessions opened, by the transport of the handshake.", same,
 		func(in *input) map[string]uint64 { return in.Transport.Opened }),
 	byLabel("siod_connections_closed_total", "reason", "Sessions ended, and why.", func(r transport.Reason) string { return string(r) },
@@ -77,8 +81,7 @@ var table = []metric{
 
 	count("siod_writes_total", "Write system calls to clients.", func(in *input) uint64 { return in.Transport.Writes }),
 	count("siod_messages_delivered_total", "Messages handed to sessions, one for each session that a broadcast reaches.", func(in *input) uint64 { return in.Transport.Delivered }),
-	{"siod_shard_inbox_depth", gauge, "Broadcasts that wait for a writer.", nil,
-		func(in *input, emit func(float64, ...string)) { emit(float64(in.Transport.InboxDepth)) }},
+	number("siod_shard_inbox_depth", "Broadcasts that wait for a writer.", func(in *input) int { return in.Transport.InboxDepth }),
 	count("siod_volatile_dropped_total", "Volatile messages dropped because they would have had to wait.", func(in *input) uint64 { return in.Transport.VolatileDropped }),
 	count("siod_queue_dropped_total", "Messages dropped from full queues by the policy drop-oldest.", func(in *input) uint64 { return in.Transport.OldestDropped }),
 	count("siod_conflated_total", "Waiting messages replaced by a newer one of the same key.", func(in *input) uint64 { return in.Transport.Conflated }),
@@ -104,23 +107,19 @@ var table = []metric{
 	count("siod_events_throttled_total", "Events delayed by the library's EventRate.", func(in *input) uint64 { return in.Throttled }),
 	count("siod_broadcasts_total", "Broadcasts made on this node that are not durable.", func(in *input) uint64 { return in.Broadcasts }),
 
-	{"siod_recovery_total", counter, "Clients that asked for recovery of their connection: recovered, or why not.", []string{"result"},
+	{"siod_recovery_total", counter, "Clients that asked for recovery of their connection: recovered, or let in anew and why.", []string{"result"},
 		func(in *input, emit func(float64, ...string)) {
 			emit(float64(in.Recovered), "recovered")
-			for why, n := range in.NotRecovered {
-				emit(float64(n), why)
+			for reason, n := range in.NotRecovered {
+				emit(float64(n), reason)
 			}
 		}},
-	count("siod_recovery_replays_lost_total", "Connections closed because what the client had missed was not at hand any more.", func(in *input) uint64 { return in.ReplaysLost }),
-	count("siod_recovery_sessions_expired_total", "Sessions whose clients did not come back in time.", func(in *input) uint64 { return in.SessionsExpired }),
-	{"siod_recovery_sessions", gauge, "Sessions that clients can continue, those of connected clients included.", nil,
-		func(in *input, emit func(float64, ...string)) { emit(float64(in.Sessions)) }},
-	{"siod_recovery_sessions_waiting", gauge, "Sessions whose clients are away.", nil,
-		func(in *input, emit func(float64, ...string)) { emit(float64(in.SessionsWaiting)) }},
-	{"siod_recovery_ring_entries", gauge, "Durable events kept for clients that recover.", nil,
-		func(in *input, emit func(float64, ...string)) { emit(float64(in.RingEntries)) }},
-	{"siod_recovery_ring_bytes", gauge, "Memory that these hold.", nil,
-		func(in *input, emit func(float64, ...string)) { emit(float64(in.RingBytes)) }},
+	count("siod_recovery_replays_lost_total", "Recovered connections closed again because what they had missed had gone meanwhile.", func(in *input) uint64 { return in.ReplaysLost }),
+	count("siod_recovery_sessions_expired_total", "Sessions whose clients did not come back within recovery.window.", func(in *input) uint64 { return in.SessionsExpired }),
+	number("siod_recovery_sessions", "Sessions that clients can continue here.", func(in *input) int { return in.Sessions }),
+	number("siod_recovery_sessions_waiting", "Of these, those whose clients are away.", func(in *input) int { return in.SessionsWaiting }),
+	number("siod_recovery_events", "Past events kept for clients that recover.", func(in *input) int { return in.RingEntries }),
+	number("siod_recovery_bytes", "Bytes of these.", func(in *input) int { return in.RingBytes }),
 	count("siod_backplane_lost_total", "Deliveries of other nodes that are known to be lost.", func(in *input) uint64 { return in.BackplaneLost }),
 	count("siod_backplane_subscriptions_failed_total", "Rooms that fast broadcasts of other nodes do not reach.", func(in *input) uint64 { return in.SubscriptionsFailed }),
 	count("siod_backplane_envelopes_unknown_total", "Envelopes of other nodes of a kind that this version does not know.", func(in *input) uint64 { return in.EnvelopesUnknown }),

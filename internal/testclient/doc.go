@@ -92,17 +92,29 @@ func Events(s *client.Socket, name string) <-chan *client.Event {
 	return ch
 }
 
-// Next decodes the first argument of the next event.
-func Next[T any](t testing.TB, events <-chan *client.Event) T {
+// Next decodes the arguments of the next event into dst, pointers.
+func Next(t testing.TB, events <-chan *client.Event, dst ...any) {
 	t.Helper()
-	var v T
+	e := Wait(t, events)
+	if err := e.Decode(dst...); err != nil {
+		t.Fatalf("%s: %v", e.Name, err)
+	}
+}
+
+// Next1 decodes the first argument of the next event.
+func Next1[T any](t testing.TB, events <-chan *client.Event) (v T) {
+	t.Helper()
+	Next(t, events, &v)
+	return v
+}
+
+// Wait returns the next value of a channel.
+func Wait[T any](t testing.TB, ch <-chan T) (v T) {
+	t.Helper()
 	select {
-	case e := <-events:
-		if err := e.Decode(&v); err != nil {
-			t.Fatalf("%s: %v", e.Name, err)
-		}
+	case v = <-ch:
 	case <-time.After(Patience):
-		t.Fatal("no event")
+		t.Fatalf("nothing in %v", Patience)
 	}
 	return v
 }
