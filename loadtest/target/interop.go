@@ -149,6 +149,7 @@ func interopLife(ns *node.Namespace) {
 	ns.OnEvent("kick-connection", func(_ context.Context, e *node.Event) error { e.Socket.Disconnect(true); return nil })
 	ns.OnDisconnect(func(ctx context.Context, s *node.Socket, r node.Reason) {
 		_ = ns.To("watch:"+s.ID()).Emit(ctx, "gone", map[string]any{"id": s.ID(), "reason": string(r)})
+		_ = s.Emit(ctx, "farewell", string(r)) // kept for a client that comes back
 	})
 }
 

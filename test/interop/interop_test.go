@@ -35,10 +35,10 @@ type artifact struct {
 // that a cell cannot go missing there unnoticed.
 var (
 	exchange = []string{"text", "ack", "binary", "namespace", "refuse", "unknown", "leave", "kick", "reconnect", "order", "heartbeat", "offset"}
-	recovery = []string{"recover", "recover-silent", "recover-volatile", "recover-refused"}
+	newest   = []string{"batch", "recover", "recover-silent", "recover-volatile", "recover-refused"}
 	promised = map[string][]string{
 		"1.3.5": exchange, "1.7.4": exchange, "2.5.0": exchange, "3.1.3": exchange,
-		"4.8.4": slices.Concat(exchange, recovery), "4.8.4-msgpack": slices.Concat(exchange, recovery),
+		"4.8.4": slices.Concat(exchange, newest), "4.8.4-msgpack": slices.Concat(exchange, newest),
 		"python": exchange, "python-msgpack": exchange, "python-asyncio": exchange,
 	}
 )

@@ -195,4 +195,13 @@ async function heartbeat(row) {
   await peer.settled();
 }
 
-module.exports = { text, ack, binary, namespace, refuse, unknown, order, heartbeat };
+// More than one request may hold, waiting when the connection opens.
+async function batch(row) {
+  const large = Array.from({ length: 40 }, (_, i) => Buffer.alloc(45_000, i));
+  const peer = await row.open({ wait: false });
+  const answers = await Promise.all(large.map((data) => peer.ask("inspect", data)));
+  large.forEach((data, i) => row.equal(answers[i], [[describe(data)]], `answer ${i}`));
+  await peer.settled();
+}
+
+module.exports = { text, ack, binary, namespace, refuse, unknown, order, heartbeat, batch };

@@ -1,7 +1,7 @@
 "use strict";
 // Rows against a server with connection state recovery.
 
-const OFFSET = /^[0-9a-z]+\.[A-Za-z0-9_-]{4}(\+\d+)?$/;
+const OFFSET = /^[0-9a-z]+\.[A-Za-z0-9_-]{4}(\+[0-9a-z]+)?$/;
 const isOffset = (v) => typeof v === "string" && OFFSET.test(v);
 
 async function offset(row) {
@@ -19,6 +19,11 @@ async function offset(row) {
       row.equal(news.map((args) => args.slice(0, -1)), bare, `${when}: arguments before the offset`);
       for (const args of news) row.ok(isOffset(args.at(-1)), `${when}: not an offset: ${JSON.stringify(args.at(-1))}`);
     }
+    await peer.ask("direct", "news", "for you alone");
+    const [direct, ...tail] = await peer.next("news");
+    row.equal(direct, "for you alone", `${when}: direct event`);
+    if (row.eio === 3) row.equal(tail, [], `${when}: revision 3 sees the direct event's arguments alone`);
+    else row.ok(tail.length === 1 && isOffset(tail[0]) && tail[0].includes("+"), `${when}: not the offset of a direct event: ${JSON.stringify(tail)}`);
     row.equal(await volatile(row, peer, 1, "text"), row.eio === 3 ? [1, "text"] : [1, "text", null], `${when}: volatile text`);
     row.equal(await volatile(row, peer, "text", 1), ["text", 1], `${when}: volatile number`);
     peer.emit("ask", "acked");
@@ -27,6 +32,13 @@ async function offset(row) {
     question.at(-1)("yes");
     row.equal((await peer.next("answered"))[0], "yes", `${when}: answered`);
   });
+  if (row.eio === 3) return;
+
+  const bare = await row.open({ recovery: true, auth: { recover: false, token: "é" } });
+  row.equal((await bare.whoami()).auth, { token: "é" }, "auth of a client that opted out");
+  await bare.ask("join", room);
+  await bare.ask("broadcast", room, "news", "text");
+  row.equal(await bare.next("news"), ["text"], "a client that opted out sees the arguments alone");
 }
 
 // A volatile event may be dropped whenever the link is busy, so ask until one comes.
@@ -57,8 +69,11 @@ async function listening(row) {
     seen = n;
     arrived();
   });
+  let farewells = 0;
+  peer.socket.on("farewell", () => farewells++);
   let told = 0;
   return {
+    farewells: () => farewells,
     peer,
     helper,
     id,
@@ -114,6 +129,7 @@ async function recover(row) {
     await s.all();
     await s.peer.settled();
     row.equal(await s.peer.ask("echo", "last"), ["last"], `${when}: echo`); // doubled news would have come before this
+    row.equal(s.farewells(), when === "first" ? 1 : 2, `${when}: events to the lost socket alone`);
   }
 }
 
@@ -154,7 +170,9 @@ async function recoverRefused(row) {
   row.equal(await s.peer.ask("rooms"), [[who.id]], "rooms of the new session");
   row.equal(await s.peer.ask("recall"), [null], "data of the new session");
 
-  const stranger = await row.open({ recovery: true, auth: { pid: "invented.AAAAAAAAAAAAAAAAAAAAAA", offset: "1.AAAA", token: "é" } });
+  // Of the right form, or the server would take it for a field of the application's.
+  const pid = s.peer.socket._pid.replace(/\..{4}/, ".AAAA");
+  const stranger = await row.open({ recovery: true, auth: { pid, offset: "1.AAAA", token: "é" } });
   row.ok(stranger.socket.recovered === false, "an invented session was recovered");
   const { recovered, auth } = await stranger.whoami();
   row.equal([recovered, auth], [false, { token: "é" }], "the server's view of an invented session");

@@ -104,11 +104,17 @@ const offset = [
   { name: "volatile text without its null", at: "server", for: (c) => c.eio === 4, change: (p) => event(p, "poked") && p.data.at(-1) === null ? with_(p, p.data.slice(0, -1)) : undefined, expect: /volatile text: got/ },
 ];
 
+const batch = [
+  { name: "a byte of a large event", at: "client", change: (p) => event(p, "inspect") && p.data[1][0] === 27 ? with_(p, ["inspect", flip(p.data[1])]) : undefined, expect: /answer 27: got/ },
+  { name: "a server that announces no limit", at: "server engine", for: (c) => c.mode === "polling", change: (p) => p.type === "0" ? { ...p, text: JSON.stringify({ ...JSON.parse(p.text), maxPayload: undefined }) } : undefined, expect: /refused or failed|disconnected: / },
+];
+
 const news = (p, n) => event(p, "news") && p.data[1] === n;
 const recover = [
   { name: "a missed event is lost", at: "server", change: (p) => news(p, 8) ? [] : undefined, expect: /news 9 where 8 was due/ },
   { name: "a missed event comes twice", at: "server", change: (p) => news(p, 9) ? [p, p] : undefined, expect: /news 9 where 10 was due/ },
   { name: "a bit of a missed attachment", at: "server", change: (p) => news(p, 10) ? with_(p, ["news", 10, flip(p.data[2]), ...p.data.slice(3)]) : undefined, expect: /news 10 came with other bytes/ },
+  { name: "what was said to the lost socket alone is lost", at: "server", change: (p) => event(p, "farewell") ? [] : undefined, expect: /events to the lost socket alone: got/ },
   { name: "another pid at the return", at: "server", expect: /recovered = false/,
     change: (p, state) => {
       if (p.type !== CONNECT || !p.data.pid) return;
@@ -135,7 +141,7 @@ const recoverRefused = [
 ];
 
 export const DEFECTS = Object.entries({
-  text, ack, binary, namespace, refuse, unknown, leave, kick, reconnect, order, heartbeat, offset,
+  text, ack, binary, namespace, refuse, unknown, leave, kick, reconnect, order, heartbeat, offset, batch,
   recover, "recover-silent": [lostPid], "recover-volatile": recoverVolatile, "recover-refused": recoverRefused,
 }).flatMap(([row, list]) => list.map((defect) => ({ row, ...defect })));
 

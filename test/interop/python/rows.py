@@ -7,7 +7,7 @@ from row import describe, pattern
 
 GREETING = ["Ünïcødé ÿ §¶", "Привет 漢字 € ‰ \u2028", "😀🚀 𝒳 🇫🇷", 'aé€😀"\\\n\u0000']
 SPOKEN = ["naïve café ÿ", "Ωμέγα Ж € 語", "🂡 𐍈 👩‍👩‍👧", "é€😀 <&> \u2029", "Ã© â‚¬ Â", "plain"]
-OFFSET = re.compile(r"[0-9a-z]+\.[A-Za-z0-9_-]{4}(\+\d+)?")
+OFFSET = re.compile(r"[0-9a-z]+\.[A-Za-z0-9_-]{4}(\+[0-9a-z]+)?")
 
 
 async def text(row):
@@ -275,6 +275,10 @@ async def offset(row):
         row.equal([args[:-1] for args in news], bare, f"{when}: arguments before the offset")
         for args in news:
             row.ok(isinstance(args[-1], str) and OFFSET.fullmatch(args[-1]), f"{when}: not an offset: {args[-1]!r}")
+        await conn.ask("direct", "news", "for you alone")
+        direct, *tail = await conn.next("news")
+        row.equal(direct, "for you alone", f"{when}: direct event")
+        row.ok(len(tail) == 1 and OFFSET.fullmatch(tail[0]) and "+" in tail[0], f"{when}: not the offset of a direct event: {tail}")
         row.equal(await volatile(1, "text"), [1, "text", None], f"{when}: volatile text")
         row.equal(await volatile("text", 1), ["text", 1], f"{when}: volatile number")
         await conn.emit("ask", "acked")
@@ -284,6 +288,12 @@ async def offset(row):
         row.equal((await conn.next("answered"))[0], "yes", f"{when}: answered")
 
     await row.exchange(conn, body)
+
+    bare = await row.open(recovery=True, auth={"recover": False, "token": "é"})
+    row.equal((await bare.whoami())["auth"], {"token": "é"}, "auth of a client that opted out")
+    await bare.ask("join", room)
+    await bare.ask("broadcast", room, "news", "text")
+    row.equal(await bare.next("news"), ["text"], "a client that opted out sees the arguments alone")
 
 
 ROWS = {f.__name__: f for f in (text, ack, binary, namespace, refuse, unknown, leave, kick, reconnect, order, heartbeat, offset)}
