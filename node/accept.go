@@ -86,14 +86,16 @@ func (ns *Namespace) accept(s *Socket, a *admission) {
 		return
 	}
 	gone := a.take(s)
-	if gone == "" && !s.welcome(x.shard.Position()) {
-		gone = transport.ReasonForcedClose
-		s.conn.session.Abort(gone)
-	}
 	own := s.ownRoom // OnConnect may have left it
 	x.insert(s)
 	s.ownRoom = own
 	s.joinPending(x)
+	// After the rooms, whose subscriptions are then made: a client that knows
+	// that it is connected gets what other servers emit from there on.
+	if gone == "" && !s.welcome(x.shard.Position()) {
+		gone = transport.ReasonForcedClose
+		s.conn.session.Abort(gone)
+	}
 	s.hold = nil
 	s.state = socketConnected
 	leaving := s.leaving
