@@ -233,3 +233,15 @@ func TestRecoveryAfterDisconnect(t *testing.T) {
 		})
 	}
 }
+
+// quiet is none for a client that can recover.
+func (p *peer) quiet(s *server) {
+	p.t.Helper()
+	ns, _ := s.Namespace(p.Namespace())
+	sock, ok := ns.Socket(p.ID())
+	if !ok {
+		p.t.Fatalf("no socket %s", p.ID())
+	}
+	must(p.t, sock.Latest("mark").Emit(p.t.Context(), "mark"))
+	p.expect("mark null")
+}
