@@ -9,7 +9,7 @@ const STARTUP_MS = 60_000;
 
 function command(column) {
   const args = [column.mode, column.parser || "plain"];
-  if (column.kind === "python") return ["/usr/bin/python3", ["-u", path.join(here, "python", "main.py"), column.flavour, ...args]];
+  if (column.kind === "python") return ["/usr/bin/python3", ["-u", "-B", path.join(here, "python", "main.py"), column.flavour, ...args]];
   return [process.execPath, [path.join(here, "client", "main.cjs"), column.version, ...args]];
 }
 
