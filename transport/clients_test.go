@@ -3,9 +3,11 @@ package transport
 import (
 	"bufio"
 	"crypto/tls"
+	"errors"
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -55,7 +57,7 @@ func (p *polling) poll() answer { p.Helper(); return p.do("GET", p.query, "") }
 func (p *polling) polls(want string) {
 	p.Helper()
 	if a := p.poll(); a.status != 200 || a.body != want {
-		p.Fatalf("poll: %d %q, want %q", a.status, a.body, want)
+		p.Fatalf("poll: %d %.200q, want %.200q", a.status, a.body, want)
 	}
 }
 
@@ -215,7 +217,7 @@ func (c *wsClient) expect(want string) {
 	c.Helper()
 	m, err := c.next()
 	if err != nil || m.Kind != wsframe.Text || string(m.Data) != want {
-		c.Fatalf("got %v %d %q %v, want text %q", m.Kind, m.Code, m.Data, err, want)
+		c.Fatalf("got %v %d %.200q %v, want text %.200q", m.Kind, m.Code, m.Data, err, want)
 	}
 }
 
@@ -224,7 +226,7 @@ func (c *wsClient) opens() string {
 	c.Helper()
 	m, err := c.next()
 	if err != nil || m.Kind != wsframe.Text || !strings.HasPrefix(string(m.Data), "0{") {
-		c.Fatalf("got %v %q %v, want an open packet", m.Kind, m.Data, err)
+		c.Fatalf("got %v %.200q %v, want an open packet", m.Kind, m.Data, err)
 	}
 	return sidOf(c, string(m.Data))
 }
@@ -234,7 +236,7 @@ func (c *wsClient) closes(code uint16) {
 	c.Helper()
 	m, err := c.next()
 	if err != nil || m.Kind != wsframe.Close || m.Code != code {
-		c.Fatalf("got %v %d %q %v, want close %d", m.Kind, m.Code, m.Data, err, code)
+		c.Fatalf("got %v %d %.200q %v, want close %d", m.Kind, m.Code, m.Data, err, code)
 	}
 	c.write(wsframe.AppendMasked(nil, ws.OpClose, nil, [4]byte{1, 2, 3, 4}))
 }
@@ -242,7 +244,7 @@ func (c *wsClient) closes(code uint16) {
 // over wants the connection to end without anything else.
 func (c *wsClient) over() {
 	c.Helper()
-	if m, err := c.next(); err == nil {
-		c.Fatalf("got %v %q, want the end", m.Kind, m.Data)
+	if m, err := c.next(); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		c.Fatalf("got %v %.200q %v, want the end", m.Kind, m.Data, err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gobwas/ws"
 )
@@ -155,6 +156,23 @@ func TestServerCloses(t *testing.T) {
 		c.over()
 		s.app.ends(t, ReasonParseError)
 	})
+}
+
+// An abort does not wait for a client that reads nothing.
+func TestAbortOfADeafClient(t *testing.T) {
+	t.Parallel()
+	s := start(t, Config{WriteTimeout: time.Hour, CloseTimeout: time.Hour})
+	c := s.dial("EIO=4&transport=websocket")
+	c.opens()
+	x := s.app.session(t)
+	fillSocket(t, x)
+	x.Send(NewText([]byte("unsent")), 0, false)
+	x.Abort("")
+	s.app.ends(t, ReasonTransportError)
+	c.over()
+	if st := s.engine.Stats(); st.Unsent != 1 {
+		t.Errorf("%d unsent", st.Unsent)
+	}
 }
 
 // The handler hears of a session's end only if it let the session in, and after

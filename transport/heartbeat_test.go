@@ -326,6 +326,29 @@ func TestHeartbeatAndBackPressure(t *testing.T) {
 	})
 }
 
+// A client whose pong was held up by a long call has its time anew after it.
+func TestHeartbeatAfterALongCall(t *testing.T) {
+	t.Parallel()
+	bubble(t, Config{}, func(t *testing.T, s *bubbled) {
+		leave := make(chan struct{})
+		s.app.onText = func(*Session, []byte) { <-leave }
+		c := s.dial("EIO=4")
+		c.text("4block")
+		if m := c.next(); m != "text 2" {
+			t.Fatal(m)
+		}
+		<-time.After(19 * time.Second)
+		close(leave)
+		<-time.After(19 * time.Second)
+		c.text("3")
+		s.begin = time.Now()
+		if m := c.next(); m != "text 2" {
+			t.Fatal(m)
+		}
+		s.at("ping", 25*time.Second)
+	})
+}
+
 func TestUpgradeTimeout(t *testing.T) {
 	t.Parallel()
 	bubble(t, Config{}, func(t *testing.T, s *bubbled) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -235,4 +236,29 @@ func TestMethods(t *testing.T) {
 	}
 	p.posts("4a")
 	p.polls("4a")
+}
+
+// flushHook is a ResponseWriter that does something when the answer leaves.
+type flushHook struct {
+	*httptest.ResponseRecorder
+	hook func()
+}
+
+func (w flushHook) Flush() { w.hook() }
+
+// A client may send its next POST as soon as it has the answer to the last.
+func TestPostRightAfterTheAnswer(t *testing.T) {
+	t.Parallel()
+	s := start(t, Config{})
+	p := s.openPolling("EIO=4")
+	serve := func(w http.ResponseWriter) {
+		r := httptest.NewRequest("POST", s.engine.Path()+"?"+p.query, strings.NewReader("4a"))
+		s.engine.ServeHTTP(w, r)
+	}
+	next := httptest.NewRecorder()
+	serve(flushHook{httptest.NewRecorder(), func() { serve(next) }})
+	if next.Code != 200 || next.Body.String() != "ok" {
+		t.Errorf("%d %s", next.Code, next.Body)
+	}
+	p.polls("4a\x1e4a")
 }

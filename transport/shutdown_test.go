@@ -2,6 +2,7 @@ package transport
 
 import (
 	"context"
+	"net/http/httptest"
 	"testing"
 	"time"
 
@@ -128,6 +129,32 @@ func TestShutdownAndHandshakes(t *testing.T) {
 	s.app.ends(t, ReasonServerShutdown)
 	if err := recv(t, done, "Shutdown"); err != nil {
 		t.Error(err)
+	}
+}
+
+// One that Shutdown did not see, because it was not known yet, ends as well.
+func TestHandshakeBehindShutdown(t *testing.T) {
+	t.Parallel()
+	for _, cut := range []bool{false, true} {
+		e, err := New(Config{Shards: 1}, quiet{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.held.Add(1) // as ServeHTTP does
+		e.closing.Store(true)
+		e.cutting.Store(cut)
+		w := httptest.NewRecorder()
+		r := httptest.NewRequest("GET", "/socket.io/?EIO=4&transport=polling", nil)
+		q := parseQuery(r.URL.RawQuery)
+		e.handshakePolling(w, r, &q)
+		e.release()
+		x := e.Session(sidOf(t, w.Body.String()))
+		if cut != (x == nil) || x != nil && x.life.phase != phaseClosing {
+			t.Errorf("cut: %v, session %v", cut, x)
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		_ = e.Shutdown(ctx)
 	}
 }
 

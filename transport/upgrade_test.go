@@ -153,6 +153,25 @@ func TestUpgradesDisabled(t *testing.T) {
 	p.polls("4a")
 }
 
+// A poll that is answered just behind the switch leaves the queue to the
+// WebSocket.
+func TestPollBehindTheSwitch(t *testing.T) {
+	t.Parallel()
+	e, err := New(Config{Shards: 1}, quiet{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = e.Shutdown(t.Context()) }()
+	x := sink(e, e.shards[0], -1)
+	x.rev = 4
+	x.queue.push(item{msg: msg("a")})
+	x.heartbeats = duePing
+	p := x.payload(nil, &query{}, pollData)
+	if string(p.dst) != "6" || x.queue.len() != 1 || x.heartbeats != duePing {
+		t.Errorf("%q, %d queued", p.dst, x.queue.len())
+	}
+}
+
 // Messages are neither lost nor doubled nor swapped around an upgrade, wherever
 // they are sent from and whatever the poll is doing.
 func TestNothingIsLostAroundAnUpgrade(t *testing.T) {

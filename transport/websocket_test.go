@@ -87,7 +87,7 @@ func TestViolations(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := start(t, Config{MaxPayload: 1000})
+			s := start(t, Config{MaxPayload: 1000, CloseTimeout: time.Hour})
 			c := s.dial("EIO=4&transport=websocket")
 			c.opens()
 			c.text("4a")
@@ -231,6 +231,21 @@ func TestCloseHandshakeIsBounded(t *testing.T) {
 			t.Error("the server reads on and on")
 		}
 		eventually(t, "the session to be forgotten", func() bool { return s.engine.Len() == 0 })
+	})
+	t.Run("in the middle of a message", func(t *testing.T) {
+		t.Parallel()
+		s := start(t, Config{CloseTimeout: 50 * time.Millisecond, ReadTimeout: time.Hour})
+		c := s.dial("EIO=4&transport=websocket")
+		c.opens()
+		x := s.app.session(t)
+		c.write(frame(ws.OpText, "4hello")[:5])
+		eventually(t, "half a message", func() bool { x.mu.Lock(); defer x.mu.Unlock(); return x.conn.deadline })
+		x.Close("")
+		if m, err := c.next(); err != nil || m.Kind != wsframe.Close {
+			t.Fatalf("%v %v", m.Kind, err)
+		}
+		c.write([]byte{1}) // the message's time is longer than that of the close
+		c.over()
 	})
 	t.Run("half a message", func(t *testing.T) {
 		t.Parallel()

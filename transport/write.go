@@ -36,8 +36,6 @@ func (s *Session) writeParts(buf []byte, parts []part) int {
 		case begin < n: // begun, so it must be finished, volatile or not
 			c.out = append(c.out, buf[n:p.end]...)
 			taken++
-		case p.item.volatile:
-			s.engine.stats.volatileDropped.Add(1)
 		case s.enqueue(p.item):
 			taken++
 		}
