@@ -234,7 +234,7 @@ func TestRecoveryRefused(t *testing.T) {
 		}
 	})
 	p := srv.connect(t, "/", nil)
-	s := wait(t, conns, "a socket")
+	wait(t, conns, "a socket")
 	id := p.ID()
 
 	running := make(chan struct{})
@@ -250,7 +250,8 @@ func TestRecoveryRefused(t *testing.T) {
 	q.client.Drop()
 	wait(t, p.ended, "the end of the old connection")
 	p.back()
-	if s = wait(t, conns, "a socket"); !p.Recovered() || p.ID() != id || !slices.Contains(s.Rooms(), "kept") {
+	s := wait(t, conns, "a socket")
+	if !p.Recovered() || p.ID() != id || !slices.Contains(s.Rooms(), "kept") {
 		t.Fatalf("recovered %v, rooms %q", p.Recovered(), s.Rooms())
 	}
 	p.sees("kept")
