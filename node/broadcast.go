@@ -190,6 +190,7 @@ func (b *Broadcast) emit(ctx context.Context, event string, f protocol.Frames) e
 	case srv.down.Load():
 		return ErrClosed
 	}
+	b.ns = b.ns.current()
 	b.ns.outgoing(event, f)
 	if b.isDurable() {
 		return b.emitDurable(ctx, &t, f)

@@ -92,7 +92,7 @@ func (c *conn) kick(s *Socket) {
 func (c *conn) justKicked(name string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return slices.Contains(c.kicked, name)
+	return c.closed != "" || slices.Contains(c.kicked, name)
 }
 
 // removeAt frees a slot; c.mu is held.

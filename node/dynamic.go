@@ -179,6 +179,7 @@ func (ns *Namespace) release() {
 		return
 	}
 	delete(srv.namespaces, ns.name)
+	ns.removed.Store(true)
 	srv.made--
 	ns.origin.forget(ns)
 }

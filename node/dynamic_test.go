@@ -206,3 +206,29 @@ func TestThroughThePattern(t *testing.T) {
 	}
 	outside.none(srv, "end")
 }
+
+// A namespace that went and came again is the same to whoever kept it.
+func TestKeptNamespace(t *testing.T) {
+	t.Parallel()
+	srv := start(t, nil)
+	d := srv.OfPattern(regexp.MustCompile(`/d`))
+	p := srv.connect(t, "/d", nil)
+	kept, _ := srv.Namespace("/d")
+	must(t, p.Disconnect())
+	until(t, func() bool { _, ok := srv.Namespace("/d"); return !ok })
+	must(t, kept.Emit(t.Context(), "to nobody"))
+	q := srv.connect(t, "/d", nil)
+	if now, _ := srv.Namespace("/d"); now == kept || len(d.Children()) != 1 {
+		t.Fatal("it did not go")
+	}
+	must(t, kept.Emit(t.Context(), "emit"))
+	must(t, kept.Broadcast().SocketsJoin(t.Context(), "room"))
+	must(t, kept.To("room").Emit(t.Context(), "room"))
+	q.expect("emit", "room")
+	if n, err := kept.To("room").CountSockets(t.Context()); n != 1 || err != nil || kept.Len() != 1 {
+		t.Errorf("%d, %v, %d", n, err, kept.Len())
+	}
+	if _, ok := kept.Socket(q.ID()); !ok {
+		t.Error("no socket")
+	}
+}

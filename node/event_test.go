@@ -1,6 +1,7 @@
 package node_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -293,3 +294,49 @@ func TestEventsInOrder(t *testing.T) {
 		}
 	}
 }
+
+// What was cloned, answered or relayed keeps its bytes when buffers are used
+// again.
+func TestBinaryOutlivesItsPacket(t *testing.T) {
+	t.Parallel()
+	srv := start(t, nil)
+	ns := srv.Of("/")
+	kept := make(chan protocol.Args, 200)
+	ns.OnEvent("keep", func(ctx context.Context, e *node.Event) error {
+		kept <- e.Args.Clone()
+		return ns.Broadcast().EmitArgs(ctx, "kept", e.Args)
+	})
+	for _, parser := range []client.Parser{client.JSON, client.MessagePack} {
+		c := srv.dial(t, func(c *client.Config) { c.Parser = parser })
+		p := newPeer(t, c, "/", nil)
+		must(t, p.Connect(t.Context()))
+		for i := range 100 {
+			p.emit("keep", i, bytesOf(i))
+		}
+		s, _ := ns.Socket(p.ID())
+		client.Handle(p.Socket, "q", func(_ context.Context, i int) ([]byte, error) { return bytesOf(i), nil })
+		for i := range 100 {
+			args := wait(t, kept, "the arguments")
+			var n int
+			var b []byte
+			must(t, args.Decode(protocol.JSON, &n, &b))
+			if n != i || !bytes.Equal(b, bytesOf(i)) {
+				t.Fatalf("event %d: %d %x", i, n, b[:8])
+			}
+			e := wait(t, p.events, "the relay")
+			must(t, e.Decode(&n, &b))
+			if n != i || !bytes.Equal(b, bytesOf(i)) {
+				t.Fatalf("relay %d: %d %x", i, n, b[:8])
+			}
+			answer, err := s.EmitWithAck(t.Context(), "q", i)
+			must(t, err)
+			p.emit("nothing", bytesOf(i+1)) // in the same buffers, if they were free
+			must(t, answer.Decode(protocol.JSON, &b))
+			if !bytes.Equal(b, bytesOf(i)) {
+				t.Fatalf("answer %d: %x", i, b[:8])
+			}
+		}
+	}
+}
+
+func bytesOf(i int) []byte { return bytes.Repeat([]byte{byte(i), 0xff}, 100) }

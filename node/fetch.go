@@ -101,6 +101,7 @@ func (b Broadcast) fetch(ctx context.Context, body fetchBody, give func(*Namespa
 	if err != nil {
 		return err
 	}
+	b.ns = b.ns.current()
 	if !fetchLocal(b.ns, &t, body, func(f fetched) bool { return give(b.ns, f) }) {
 		return nil
 	}

@@ -136,7 +136,7 @@ func newPeer(t testing.TB, c *client.Client, namespace string, auth any) *peer {
 	}
 	p := &peer{
 		Socket: s, client: c, t: t,
-		events: make(chan *client.Event, 4096), asked: make(chan *client.Event, 64), ended: make(chan client.Reason, 16),
+		events: make(chan *client.Event, 4096), asked: make(chan *client.Event, 4096), ended: make(chan client.Reason, 16),
 	}
 	s.OnAny(func(e *client.Event) {
 		if e.WantsAck() {

@@ -28,6 +28,7 @@ type Namespace struct {
 
 	users     atomic.Int64 // sockets, those on their way in or out included
 	permanent bool         // it stays when it is empty; the server's lock guards it
+	removed   atomic.Bool  // it did not stay
 
 	interest   interest
 	roomEvents roomEvents
@@ -122,7 +123,18 @@ func (ns *Namespace) real() []*Namespace {
 	if ns.template != nil {
 		return ns.template.Children()
 	}
-	return []*Namespace{ns}
+	return []*Namespace{ns.current()}
+}
+
+// current is the namespace of this name: ns, unless it was removed when it was
+// empty and has come again since. An application may have kept it.
+func (ns *Namespace) current() *Namespace {
+	if ns.removed.Load() {
+		if now := ns.srv.known(ns.name); now != nil {
+			return now
+		}
+	}
+	return ns
 }
 
 // indexOf is the index of a session's shard.
