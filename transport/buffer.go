@@ -3,7 +3,10 @@ package transport
 import "sync"
 
 // buffer is a pooled byte slice. Idle connections hold none.
-type buffer struct{ b []byte }
+type buffer struct {
+	b    []byte
+	busy bool // see retry.keep
+}
 
 // readSize is the size of a read buffer: several small events, one page.
 const readSize = 4096

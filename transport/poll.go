@@ -66,6 +66,10 @@ func (e *Engine) servePoll(w http.ResponseWriter, r *http.Request, s *Session, q
 		return
 	case retryReplace:
 		s.poll.replace()
+	case retryLate:
+		s.mu.Unlock()
+		e.refuse(w, r, &RequestError{Code: CodeBadRequest, Context: "a poll that came after its retry and the next one"})
+		return
 	default:
 		if s.stepLocked(evGet, "")&actReject != 0 {
 			s.mu.Unlock()
@@ -101,14 +105,16 @@ func (e *Engine) servePoll(w http.ResponseWriter, r *http.Request, s *Session, q
 		return
 	}
 	p := s.payload(buf.b[:0], q, end)
-	s.mu.Unlock()
 	contentType := p.finish(q)
 	buf.b = p.dst
-	if err := e.respond(w, r, contentType, buf.b, !p.plain); err != nil {
-		s.step(evFail)
-	}
-	s.mu.Lock()
 	s.poll.retry.keep(q.stamp, buf, contentType)
+	s.mu.Unlock()
+	err := e.respond(w, r, contentType, buf.b, !p.plain)
+	s.mu.Lock()
+	if err != nil {
+		s.stepLocked(evFail, "")
+	}
+	s.poll.retry.written(buf)
 	s.mu.Unlock()
 }
 

@@ -1,15 +1,21 @@
 package transport
 
-import "hash/maphash"
+import (
+	"hash/maphash"
+	"slices"
+)
 
 // retry recognises a request that a balancer or a browser sends again because
 // the connection broke before it saw the answer: it bears the same "t", the
 // time stamp by which clients make every URL unique, as the last request of
 // its direction (V18). Without it such a POST would be dispatched twice and
-// the packets of such a poll lost.
+// the packets of such a poll lost. The first of two such polls may also be the
+// one that arrives late: it must not take what the client waits for elsewhere.
 type retry struct {
-	lastGet, lastPost uint64  // hashes of the stamps; 0: none was sent
-	sent              *buffer // the last poll's answer, until the next poll comes
+	lastGet, lastPost uint64    // hashes of the stamps; 0: none was sent
+	gets              [4]uint64 // those of polls before the last, in no order
+	next              uint8     // the place in gets to be overwritten
+	sent              *buffer   // the last poll's answer, until the next poll comes; not to be changed
 	contentType       string
 }
 
@@ -33,6 +39,7 @@ const (
 	retryNone    retryKind = iota // an ordinary request
 	retryResend                   // answer with sent
 	retryReplace                  // take the pending poll's place
+	retryLate                     // the client is two polls on: nobody waits for an answer
 )
 
 // get notes a poll and tells what it is. pending says that one is waiting.
@@ -43,6 +50,11 @@ func (r *retry) get(stamp uint64, pending bool) retryKind {
 		return retryReplace
 	case again && r.sent != nil:
 		return retryResend
+	case !again && stamp != 0 && slices.Contains(r.gets[:], stamp):
+		return retryLate
+	case !again:
+		r.gets[r.next%uint8(len(r.gets))] = r.lastGet
+		r.next++
 	}
 	r.lastGet = stamp
 	r.release()
@@ -56,23 +68,30 @@ func (r *retry) post(stamp uint64) bool {
 	return again
 }
 
-// keep takes the buffer of a poll's answer over, for the case that it is asked
-// for again, unless the next poll has come already.
+// keep holds a poll's answer for the case that it is asked for again. It is
+// called before the answer is written: when the poll's connection breaks, the
+// retry may come while that is still going on. written is due afterwards.
 func (r *retry) keep(stamp uint64, b *buffer, contentType string) {
-	if stamp == 0 || stamp != r.lastGet {
-		putBuffer(b)
-		return
+	b.busy = true
+	if stamp != 0 && stamp == r.lastGet {
+		r.release()
+		r.sent, r.contentType = b, contentType
 	}
-	r.release()
-	r.sent, r.contentType = b, contentType
+}
+
+// written gives the buffer of an answer back, unless it is kept.
+func (r *retry) written(b *buffer) {
+	if b.busy = false; b != r.sent {
+		putBuffer(b)
+	}
 }
 
 // release lets the kept answer go: the client has it.
 func (r *retry) release() {
-	if r.sent != nil {
+	if r.sent != nil && !r.sent.busy {
 		putBuffer(r.sent)
-		r.sent = nil
 	}
+	r.sent = nil
 }
 
 // replace makes the pending poll give way to a retry of it.

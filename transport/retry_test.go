@@ -1,6 +1,8 @@
 package transport
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 )
@@ -119,4 +121,68 @@ func TestRetryKeepsLittle(t *testing.T) {
 	if x.poll.retry.sent != nil {
 		t.Error("an answer is kept after the upgrade")
 	}
+}
+
+// The first of two polls may arrive behind the second, when the client has
+// polled again. It takes nothing, and does no harm.
+func TestPollBehindItsRetry(t *testing.T) {
+	t.Parallel()
+	s := start(t, Config{})
+	p := s.openPolling("EIO=4")
+	q := p.query
+	for _, stamp := range []string{"a1", "a2", "a3"} {
+		p.query = q + "&t=" + stamp
+		p.posts("4" + stamp)
+		p.polls("4" + stamp)
+	}
+	p.query = q
+	p.posts("4kept")
+	for _, stamp := range []string{"a1", "a2"} {
+		p.query = q + "&t=" + stamp
+		if a := p.poll(); a.status != 400 {
+			t.Errorf("%s again: %d %q", stamp, a.status, a.body)
+		}
+	}
+	p.query = q + "&t=a4"
+	p.polls("4kept")
+	if len(s.app.closed) != 0 {
+		t.Error("the session has ended")
+	}
+}
+
+// A client whose connection breaks while its poll is answered asks again before
+// the server has noticed.
+func TestPollRetryWhileAnswered(t *testing.T) {
+	t.Parallel()
+	s := start(t, Config{})
+	p := s.openPolling("EIO=4")
+	p.session().Send(NewText([]byte("a")), 0, false)
+	p.query += "&t=a1"
+	w := &stuckWriter{header: make(http.Header), writing: make(chan struct{}), release: make(chan struct{})}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.engine.ServeHTTP(w, httptest.NewRequest(http.MethodGet, s.engine.Path()+"?"+p.query, nil))
+	}()
+	recv(t, w.writing, "the answer")
+	p.polls("4a")
+	close(w.release)
+	recv(t, done, "the first poll's end")
+	p.polls("4a")
+}
+
+// stuckWriter is a response that is not written before it is released.
+type stuckWriter struct {
+	header           http.Header
+	writing, release chan struct{}
+}
+
+func (w *stuckWriter) Header() http.Header { return w.header }
+func (w *stuckWriter) WriteHeader(int)     {}
+func (w *stuckWriter) Flush()              {}
+
+func (w *stuckWriter) Write(b []byte) (int, error) {
+	close(w.writing)
+	<-w.release
+	return len(b), nil
 }
