@@ -28,8 +28,14 @@ func newMailbox(wg *sync.WaitGroup, events int) *mailbox {
 func (b *mailbox) post(run func()) { b.add(item{run: run}) }
 
 // postEvent adds an event, waiting for room until stop is closed. It reports
-// whether it did.
+// whether it did. Once it did not, no later event of the same session is added:
+// there must be no gap before the last one.
 func (b *mailbox) postEvent(stop <-chan struct{}, run func()) bool {
+	select {
+	case <-stop:
+		return false
+	default:
+	}
 	select {
 	case b.room <- struct{}{}:
 		b.add(item{run: run, event: true})
