@@ -10,7 +10,8 @@ import (
 // grave is what is known of a session that is gone from this node: where it
 // went, or that it ended.
 type grave struct {
-	node string // its owner's boot id, "" if it ended
+	node  string // its owner's boot id, "" if it ended
+	moves uint64 // how often it had moved then
 
 	// answer is what the owner was sent, as long as it is not certain to have
 	// it: if it asks again, it gets the same (V11).
@@ -22,6 +23,9 @@ type grave struct {
 func (r *recovery) bury(pid string, g *grave) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if old := r.gone[pid]; old != nil && old.moves > g.moves {
+		return
+	}
 	g.due = r.graves.add(pid)
 	r.gone[pid] = g
 }
@@ -46,37 +50,38 @@ func (r *recovery) graveOf(pid string) *grave {
 	return g
 }
 
-// ownedBody tells the first home of sessions who owns them, so that it finds
-// them for whoever asks (V11).
-type ownedBody struct {
-	PIDs []string `json:"pids,omitzero"`
+// ownedSession tells another node that the sender owns a session. The first
+// home must know, to find it for whoever asks (V11).
+type ownedSession struct {
+	PID   string `json:"pid"`
+	Moves uint64 `json:"moves"`
 }
 
-// maxOwned is how many pids go into one message.
+// maxOwned is how many of them go into one message.
 const maxOwned = 2000
 
 // tellHomes tells the first homes of this node's sessions that it owns them. It
 // is due every third of the window, after which homes forget.
 func (r *recovery) tellHomes() {
 	r.mu.Lock()
-	byHome := make(map[string][]string)
-	for pid := range r.sessions {
+	byHome := make(map[string][]ownedSession)
+	for pid, ss := range r.sessions {
 		if home := homeOf(pid); home != r.srv.id {
-			byHome[home] = append(byHome[home], pid)
+			byHome[home] = append(byHome[home], ownedSession{pid, ss.moves})
 		}
 	}
 	r.mu.Unlock()
-	for home, pids := range byHome {
-		for part := range slices.Chunk(pids, maxOwned) {
-			r.tellHome(home, part...)
+	for home, owned := range byHome {
+		for part := range slices.Chunk(owned, maxOwned) {
+			r.tell(home, part...)
 		}
 	}
 }
 
-func (r *recovery) tellHome(home string, pids ...string) {
-	env := r.srv.request(backplane.KindOperation, opOwned, "", &operation{Owned: ownedBody{PIDs: pids}})
-	// If the home is gone nobody will ask it either.
-	_ = r.srv.cfg.Backplane.Publish(r.srv.ctx, backplane.Node(home), env)
+func (r *recovery) tell(node string, owned ...ownedSession) {
+	env := r.srv.request(backplane.KindOperation, opOwned, "", &operation{Owned: owned})
+	// If the node is gone nobody will ask it either.
+	_ = r.srv.cfg.Backplane.Publish(r.srv.ctx, backplane.Node(node), env)
 }
 
 // runTellHomes calls tellHomes until the server shuts down.
@@ -93,14 +98,15 @@ func (r *recovery) runTellHomes() {
 	}
 }
 
-// owned notes that another node owns sessions that began here.
-func (r *recovery) owned(node string, pids []string) {
-	if r == nil || len(pids) > maxOwned {
+// owned notes that another node owns sessions that began here, or were here
+// last.
+func (r *recovery) owned(node string, owned []ownedSession) {
+	if r == nil || len(owned) > maxOwned {
 		return
 	}
-	for _, pid := range pids {
-		if homeOf(pid) == r.srv.id && r.session(pid) == nil {
-			r.bury(pid, &grave{node: node})
+	for _, o := range owned {
+		if r.session(o.PID) == nil && (homeOf(o.PID) == r.srv.id || r.graveOf(o.PID) != nil) {
+			r.bury(o.PID, &grave{node: node, moves: o.Moves})
 		}
 	}
 }

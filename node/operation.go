@@ -22,11 +22,11 @@ const (
 
 // operation is the body of a request; which fields count depends on the op.
 type operation struct {
-	Rooms []string  `json:"rooms,omitzero"`
-	Close bool      `json:"close,omitzero"`
-	Fetch fetchBody `json:"fetch,omitzero"`
-	Take  takeBody  `json:"take,omitzero"`
-	Owned ownedBody `json:"owned,omitzero"`
+	Rooms []string       `json:"rooms,omitzero"`
+	Close bool           `json:"close,omitzero"`
+	Fetch fetchBody      `json:"fetch,omitzero"`
+	Take  takeBody       `json:"take,omitzero"`
+	Owned []ownedSession `json:"owned,omitzero"`
 }
 
 // operated is the answer to a join, a leave or a disconnect.
@@ -49,7 +49,7 @@ func (srv *Server) operate(d backplane.Delivery) {
 	case opTake:
 		srv.spawn(d, func() { finish(d, srv.recovery.serveTake(env.Origin, op.Take)) })
 	case opOwned:
-		srv.recovery.owned(env.Origin, op.Owned.PIDs)
+		srv.recovery.owned(env.Origin, op.Owned)
 		finish(d, nil)
 	case opFetch:
 		srv.spawn(d, func() { answerFetch(d, ns, &t, op.Fetch) })

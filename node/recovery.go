@@ -25,6 +25,7 @@ type recovery struct {
 	sessions map[string]*session
 	absent   map[*session]struct{} // those that no socket carries
 	gone     map[string]*grave
+	asking   map[string]*inFlight // pids that other nodes are asked for
 }
 
 func newRecovery(srv *Server, f *feed) *recovery {
@@ -35,7 +36,8 @@ func newRecovery(srv *Server, f *feed) *recovery {
 			SessionEvents: cfg.SessionEvents, SessionBytes: cfg.SessionBytes,
 			ReplayEvents: cfg.ReplayEvents, ReplayBytes: cfg.ReplayBytes,
 		},
-		sessions: make(map[string]*session), absent: make(map[*session]struct{}), gone: make(map[string]*grave),
+		sessions: make(map[string]*session), absent: make(map[*session]struct{}),
+		gone: make(map[string]*grave), asking: make(map[string]*inFlight),
 	}
 	r.waiting.init(cfg.Window, cfg.MaxWaiting, (*session).expire)
 	r.graves.init(cfg.Window, cfg.MaxWaiting, r.exhume)
@@ -80,7 +82,13 @@ func (r *recovery) resume(ctx context.Context, s *Socket, c *claim) (*session, e
 		return nil, nil
 	}
 	c.tried = true
-	ss := r.find(ctx, s, c.pid)
+	ss := r.find(s, c.pid)
+	if err := ctx.Err(); err != nil {
+		if ss != nil {
+			ss.release(s)
+		}
+		return nil, err // the client is gone
+	}
 	if ss == nil {
 		r.srv.stats.notRecovered[reasonUnknown].Add(1)
 		return nil, nil
@@ -90,9 +98,13 @@ func (r *recovery) resume(ctx context.Context, s *Socket, c *claim) (*session, e
 	reach, cancel := context.WithTimeout(ctx, r.srv.cfg.ConnectTimeout/2)
 	defer cancel()
 	if r.feed.reach(reach, ss.high()) != nil {
+		if err := ctx.Err(); err != nil {
+			ss.release(s)
+			return nil, err
+		}
 		r.srv.stats.notRecovered[reasonBehind].Add(1)
 		ss.giveUp(s)
-		return nil, ctx.Err()
+		return nil, nil
 	}
 	from, v := ss.judge(c.offset)
 	if v != resume.Resumable {
@@ -141,11 +153,11 @@ func (r *recovery) stats(st *Stats) {
 }
 
 // find makes s the owner of a session, wherever that is.
-func (r *recovery) find(ctx context.Context, s *Socket, pid string) *session {
+func (r *recovery) find(s *Socket, pid string) *session {
 	if ss := r.session(pid); ss != nil && ss.ns == s.ns.name && ss.claim(s, s.asked) {
 		return ss
 	}
-	return r.take(ctx, s, pid)
+	return r.take(s, pid)
 }
 
 func (r *recovery) session(pid string) *session {

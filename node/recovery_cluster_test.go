@@ -161,6 +161,35 @@ func TestRecoveryWithoutHome(t *testing.T) {
 	}
 }
 
+// The first home of a session may be gone when the session lives elsewhere.
+func TestRecoveryAfterDeathOfFirstHome(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]func(*member, testing.TB){"killed": (*member).kill, "frozen": (*member).freeze} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			all := cluster(t, 3, func(cfg *node.Config) {
+				recovering(cfg)
+				cfg.ConnectTimeout = time.Second
+			})
+			r := roam(t, all[0], "/")
+			s, _ := all[0].Of("/").Socket(r.ID())
+			r.lose(s)
+			r.goTo(all[1])
+			r.back()
+			s, _ = all[1].Of("/").Socket(r.ID())
+			end(all[0], t)
+			r.lose(s)
+			must(t, all[1].Emit(t.Context(), "a"))
+			r.goTo(all[2])
+			r.back()
+			if !r.Recovered() {
+				t.Fatalf("not recovered: %v", all[2].Stats().NotRecovered)
+			}
+			r.sees("a")
+		})
+	}
+}
+
 // A server that missed a part of the log takes a client in when it has caught up.
 func TestRecoveryOnServerBehind(t *testing.T) {
 	t.Parallel()

@@ -70,19 +70,26 @@ func TestTakeIsIdempotent(t *testing.T) {
 	if again := string(r.serveTake("a", body)); again != first {
 		t.Errorf("asked again: %s, was %s", again, first)
 	}
-	if b := string(r.serveTake("b", body)); b != `{"owner":"a"}` {
+	if b := string(r.serveTake("b", body)); b != `{"owner":"a","moves":1}` {
 		t.Errorf("another node is told %s", b)
 	}
 	// Once the owner says that it has it, there is nothing to repeat.
-	r.owned("a", []string{pid})
-	if b := string(r.serveTake("a", body)); b != `{"owner":"a"}` {
+	r.owned("a", []ownedSession{{pid, 1}})
+	if b := string(r.serveTake("a", body)); b != `{"owner":"a","moves":1}` {
 		t.Errorf("after the owner's word: %s", b)
 	}
-	r.owned("c", []string{pid, "other." + pid, newPID("elsewhere")})
-	if b := string(r.serveTake("a", body)); b != `{"owner":"c"}` {
+	elsewhere := newPID("elsewhere")
+	r.owned("c", []ownedSession{{pid, 3}, {elsewhere, 1}})
+	r.owned("b", []ownedSession{{pid, 2}}) // it took long
+	if b := string(r.serveTake("a", body)); b != `{"owner":"c","moves":3}` {
 		t.Errorf("after the next owner's word: %s", b)
 	}
-	if b := string(r.serveTake("a", takeBody{PID: newPID("elsewhere"), NS: "/"})); b != "{}" {
+	// Who knows that the session moved since is not told of older times.
+	body.Moves = 4
+	if b := string(r.serveTake("a", body)); b != "{}" {
+		t.Errorf("asked for a later owner: %s", b)
+	}
+	if b := string(r.serveTake("a", takeBody{PID: elsewhere, NS: "/"})); b != "{}" {
 		t.Errorf("somebody else's session: %s", b)
 	}
 }

@@ -44,7 +44,7 @@ type session struct {
 	user    string         // and whose it was at its end
 	data    map[string]any // what the application had stored with it
 	known   bool           // the client has been told the pid
-	moved   bool           // it has been on another node
+	moves   uint64         // how often it was handed over (V5: the generation)
 	until   time.Time      // when the client's time is up
 	over    error          // why it cannot be continued here; nil while it can
 }
@@ -192,6 +192,16 @@ func (ss *session) withdraw(s *Socket, at uint64, data map[string]any, lost bool
 	ss.until = ss.rec.waiting.add(ss)
 }
 
+// release lets the session wait on after a claim whose client is gone again.
+func (ss *session) release(s *Socket) {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	if ss.owner == s && ss.over == nil {
+		ss.owner = nil
+		ss.until = ss.rec.waiting.add(ss)
+	}
+}
+
 // giveUp ends the session of a claim that failed, unless somebody else has
 // claimed it.
 func (ss *session) giveUp(s *Socket) {
@@ -225,9 +235,9 @@ func (ss *session) finish(why error) {
 		return
 	}
 	ss.over, ss.data = why, nil
-	if ss.moved {
-		// Where it came from an answer may still be kept for this node.
-		ss.rec.bury(ss.pid, &grave{})
+	if ss.moves > 0 {
+		// Answers from before may still be under way to this node.
+		ss.rec.bury(ss.pid, &grave{moves: ss.moves})
 	}
 	ss.rec.forget(ss)
 }

@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"encoding/json"
+	"time"
 
 	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -13,14 +14,17 @@ import (
 
 // takeBody asks a node to hand a session over (V11).
 type takeBody struct {
-	PID string   `json:"pid,omitzero"`
-	NS  string   `json:"ns,omitzero"`
-	Who identity `json:"who,omitzero"` // the client that claims it
+	PID   string   `json:"pid,omitzero"`
+	NS    string   `json:"ns,omitzero"`
+	Who   identity `json:"who,omitzero"`   // the client that claims it
+	Moves uint64   `json:"moves,omitzero"` // the session is known to have moved so often
 }
 
 // taken is the answer: the session, or who owns it, or nothing.
 type taken struct {
+	from    string                     // who answers
 	Owner   string                     `json:"owner,omitzero"`
+	Moves   uint64                     `json:"moves,omitzero"` // this handover, or that to the owner, included
 	Session *resume.State              `json:"session,omitzero"`
 	Who     identity                   `json:"who,omitzero"`
 	User    string                     `json:"user,omitzero"`
@@ -31,38 +35,106 @@ type taken struct {
 const maxHops = 3
 
 // take makes s the owner of a session that another node has. It returns nil if
-// there is none, or it is another client's.
-func (r *recovery) take(ctx context.Context, s *Socket, pid string) *session {
-	next := homeOf(pid)
+// there is none, or it is another client's. It does not stop when the client
+// goes away: what was handed over must arrive.
+func (r *recovery) take(s *Socket, pid string) *session {
+	next, moves := homeOf(pid), uint64(0)
 	if g := r.graveOf(pid); g != nil {
-		next = g.node
+		next, moves = g.node, g.moves
 	}
+	if next == "" || next == r.srv.id {
+		return nil
+	}
+	defer r.taking(pid)()
 	for range maxHops {
-		if next == "" || next == r.srv.id {
-			return nil
-		}
-		t, ok := r.askFor(ctx, next, pid, s)
+		body := takeBody{PID: pid, NS: s.ns.name, Who: s.asked, Moves: moves}
+		t, ok := r.askFor(backplane.Node(next), body)
 		if !ok {
-			return nil // the node is dead, or cannot be reached
+			// The node is dead or cannot be reached, and cannot say where the
+			// session went. Whoever has it knows.
+			t, ok = r.askFor(backplane.Requests(s.ns.name), body)
 		}
 		if t.Session != nil {
-			return r.adopt(s, pid, next, &t)
+			return r.adopt(s, pid, t.from, &t)
 		}
-		next = t.Owner
+		if !ok {
+			return nil
+		}
+		if t.Owner == "" || t.Owner == r.srv.id || t.Moves < moves {
+			return nil
+		}
+		next, moves = t.Owner, t.Moves
 	}
 	return nil
 }
 
-func (r *recovery) askFor(ctx context.Context, node, pid string, s *Socket) (t taken, ok bool) {
-	// A client waits meanwhile, and there may be maxHops of them.
-	ctx, cancel := context.WithTimeout(ctx, r.srv.cfg.ConnectTimeout/(maxHops+1))
+// inFlight are the requests of this node for a session.
+type inFlight struct {
+	n    int
+	done chan struct{} // closed with the last
+}
+
+// taking notes that this node asks for a session, until the function that it
+// returns is called.
+func (r *recovery) taking(pid string) (end func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f := r.asking[pid]
+	if f == nil {
+		f = &inFlight{done: make(chan struct{})}
+		r.asking[pid] = f
+	}
+	f.n++
+	return func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if f.n--; f.n == 0 {
+			delete(r.asking, pid)
+			close(f.done)
+		}
+	}
+}
+
+// awaitTake waits, within the time of one request, for a session that is on its
+// way to this node: a client whose first attempt was here, and is stuck, asks
+// through another node by now. The node that hands it over has a grave and does
+// not wait, so no two nodes wait for each other.
+func (r *recovery) awaitTake(pid string) {
+	r.mu.Lock()
+	f := r.asking[pid]
+	r.mu.Unlock()
+	if f == nil {
+		return
+	}
+	t := time.NewTimer(r.takeTimeout())
+	defer t.Stop()
+	select {
+	case <-f.done:
+	case <-t.C:
+	case <-r.srv.ctx.Done():
+	}
+}
+
+// takeTimeout bounds the wait for another node's answer. A client waits
+// meanwhile, and there may be maxHops of them.
+func (r *recovery) takeTimeout() time.Duration { return r.srv.cfg.ConnectTimeout / (maxHops + 1) }
+
+// askFor asks one node, or all, and returns the best answer.
+func (r *recovery) askFor(to backplane.Address, body takeBody) (best taken, ok bool) {
+	ctx, cancel := context.WithTimeout(r.srv.ctx, r.takeTimeout())
 	defer cancel()
-	env := r.srv.request(backplane.KindOperation, opTake, s.ns.name, &operation{Take: takeBody{PID: pid, NS: s.ns.name, Who: s.asked}})
-	err := r.srv.ask(ctx, backplane.Node(node), env, func(reply backplane.Reply) bool {
-		ok = reply.Envelope != nil && jsonv2.Unmarshal(reply.Envelope.Data, &t, takenJSON) == nil
-		return true
+	env := r.srv.request(backplane.KindOperation, opTake, body.NS, &operation{Take: body})
+	_ = r.srv.ask(ctx, to, env, func(reply backplane.Reply) bool {
+		t := taken{from: reply.Node}
+		if reply.Envelope == nil || jsonv2.Unmarshal(reply.Envelope.Data, &t, takenJSON) != nil {
+			return true
+		}
+		if !ok || t.Session != nil || best.Session == nil && t.Moves > best.Moves {
+			best, ok = t, true
+		}
+		return best.Session == nil // nobody else has it
 	})
-	return t, ok && err == nil
+	return best, ok
 }
 
 // adopt makes a session of what another node handed over. If two claims of one
@@ -74,7 +146,7 @@ func (r *recovery) adopt(s *Socket, pid, from string, t *taken) *session {
 	}
 	ss := &session{
 		rec: r, pid: pid, ns: s.ns.name, owner: s, history: h,
-		who: t.Who, user: t.User, known: true, moved: true,
+		who: t.Who, user: t.User, known: true, moves: t.Moves,
 	}
 	if len(t.Data) > 0 {
 		ss.data = make(map[string]any, len(t.Data))
@@ -83,16 +155,16 @@ func (r *recovery) adopt(s *Socket, pid, from string, t *taken) *session {
 		}
 	}
 	r.mu.Lock()
-	if other := r.sessions[pid]; other != nil {
+	other, g := r.sessions[pid], r.gone[pid]
+	switch {
+	case other != nil:
 		r.mu.Unlock()
-		if other.claim(s, s.asked) {
-			return other
+		if !other.claim(s, s.asked) {
+			return nil
 		}
-		return nil
-	}
-	if g := r.gone[pid]; g != nil && g.node != from {
-		// It has been here meanwhile, and ended or went on: this answer is of
-		// before.
+		return other
+	case g != nil && g.moves >= t.Moves:
+		// It has been here meanwhile, and ended or went on: the answer is older.
 		r.mu.Unlock()
 		return nil
 	}
@@ -101,8 +173,11 @@ func (r *recovery) adopt(s *Socket, pid, from string, t *taken) *session {
 	r.sessions[pid] = ss
 	r.absent[ss] = struct{}{}
 	r.mu.Unlock()
+	// Where it came from nothing needs to be kept now, and who looks for it at
+	// its first home finds it.
+	r.tell(from, ownedSession{pid, t.Moves})
 	if home := homeOf(pid); home != from && home != r.srv.id {
-		r.tellHome(home, pid)
+		r.tell(home, ownedSession{pid, t.Moves})
 	}
 	return ss
 }
@@ -113,19 +188,31 @@ func (r *recovery) serveTake(node string, body takeBody) []byte {
 	if r == nil {
 		return encodeTaken(&taken{})
 	}
+	if r.session(body.PID) == nil && r.graveFrom(body) == nil {
+		r.awaitTake(body.PID)
+	}
 	if ss := r.session(body.PID); ss != nil && ss.ns == body.NS {
 		if answer := ss.handOver(node, body.Who); answer != nil {
 			return answer
 		}
 	}
-	switch g := r.graveOf(body.PID); {
+	switch g := r.graveFrom(body); {
 	case g == nil || g.node == "":
 		return encodeTaken(&taken{})
 	case g.node == node && g.answer != nil:
 		return g.answer // it was lost on the way
 	default:
-		return encodeTaken(&taken{Owner: g.node})
+		return encodeTaken(&taken{Owner: g.node, Moves: g.moves})
 	}
+}
+
+// graveFrom is the session's grave, unless it is older than what the asking
+// node knows.
+func (r *recovery) graveFrom(body takeBody) *grave {
+	if g := r.graveOf(body.PID); g != nil && g.moves >= body.Moves {
+		return g
+	}
+	return nil
 }
 
 // handOver ends the session on this node and returns it as an answer for
@@ -150,7 +237,7 @@ func (ss *session) handOver(node string, who identity) []byte {
 	// entry of the log must not overtake it there.
 	ss.history.Reached(ss.rec.feed.position())
 	state, data := ss.history.State(), ss.data
-	t := taken{Session: &state, Who: ss.who, User: ss.user}
+	t := taken{Session: &state, Moves: ss.moves + 1, Who: ss.who, User: ss.user}
 	ss.over, ss.data = ErrMoved, nil // from here on nobody changes the history
 	ss.mu.Unlock()
 	srv := ss.rec.srv
@@ -159,7 +246,7 @@ func (ss *session) handOver(node string, who identity) []byte {
 		return nil
 	})
 	answer := encodeTaken(&t)
-	ss.rec.bury(ss.pid, &grave{node: node, answer: answer}) // before it is forgotten: who asks finds one or the other
+	ss.rec.bury(ss.pid, &grave{node: node, moves: t.Moves, answer: answer}) // before it is forgotten: who asks finds one or the other
 	ss.rec.forget(ss)
 	return answer
 }
