@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"math"
 	"net/http"
 	"time"
 
@@ -87,6 +88,7 @@ func (e *Engine) servePoll(w http.ResponseWriter, r *http.Request, s *Session, q
 		s.mu.Lock()
 		if s.poll.wake == wake {
 			s.stepLocked(evGetAbort, "")
+			s.pollOver()
 		}
 		s.mu.Unlock()
 		return
@@ -105,6 +107,7 @@ func (e *Engine) servePoll(w http.ResponseWriter, r *http.Request, s *Session, q
 		return
 	}
 	p := s.payload(buf.b[:0], q, end)
+	s.pollOver()
 	contentType := p.finish(q)
 	buf.b = p.dst
 	s.poll.retry.keep(q.stamp, buf, contentType)
@@ -116,6 +119,14 @@ func (e *Engine) servePoll(w http.ResponseWriter, r *http.Request, s *Session, q
 	}
 	s.poll.retry.written(buf)
 	s.mu.Unlock()
+}
+
+// pollOver counts what the last poll of a session that has ended leaves behind;
+// s.mu is held.
+func (s *Session) pollOver() {
+	if s.life.phase == phaseClosed {
+		s.discardQueue()
+	}
 }
 
 // waitPoll waits until the poll is to be answered; false means that the client
@@ -137,10 +148,28 @@ func waitPoll(w http.ResponseWriter, r *http.Request, wake <-chan struct{}) bool
 	return r.Context().Err() == nil
 }
 
-// payload moves what waits for the session behind dst as one polling payload;
-// s.mu is held.
+// fewPackets is how many packets an answer holds at most that may be for a
+// client of Python: of more, its decoder refuses the whole answer and the
+// client gives up (Payload.max_decode_packets of python-engineio, which clients
+// and servers share). What is left is answered to the next poll at once, so
+// others are not held down to it: it would cost them a round trip for each 16.
+const fewPackets = 16
+
+// payload moves what waits for the session behind dst as one polling payload,
+// as much as the client takes at once; s.mu is held. A message is never split,
+// so one with more attachments than that goes alone.
 func (s *Session) payload(dst []byte, q *query, end pollEnd) payloadWriter {
 	p := payloadWriter{wire: s.pollWire(q), dst: dst}
+	if len(dst) > 0 {
+		p.packets = 1 // the open packet
+	}
+	most := fewPackets
+	if q.many {
+		most = math.MaxInt
+	}
+	if end == pollClose {
+		most--
+	}
 	if s.conn == nil {
 		if s.heartbeats&duePing != 0 {
 			p.packet(engineio.Ping, nil)
@@ -149,11 +178,11 @@ func (s *Session) payload(dst []byte, q *query, end pollEnd) payloadWriter {
 			p.packet(engineio.Pong, nil)
 		}
 		s.heartbeats = 0
-		for {
-			it, ok := s.queue.pop()
-			if !ok {
+		for s.queue.len() > 0 {
+			if next := &s.queue.waiting()[0]; p.packets > 0 && p.packets+next.packets() > most {
 				break
 			}
+			it, _ := s.queue.pop()
 			p.message(it)
 		}
 	} // else an upgrade came in between, and what waits goes over the WebSocket
@@ -184,9 +213,10 @@ func (s *Session) pollWire(q *query) wire {
 
 // payloadWriter joins records into one payload.
 type payloadWriter struct {
-	wire  wire
-	dst   []byte
-	plain bool // a message in it asks not to be compressed
+	wire    wire
+	dst     []byte
+	packets int
+	plain   bool // a message in it asks not to be compressed
 }
 
 const recordSeparator = 0x1e // of revision 4
@@ -196,11 +226,13 @@ func (p *payloadWriter) message(it item) {
 		p.dst = append(p.dst, recordSeparator)
 	}
 	p.dst = append(p.dst, it.msg.bytes(it.form, p.wire, 0)...)
+	p.packets += it.packets()
 	p.plain = p.plain || it.msg.flags&flagPlain != 0
 }
 
 func (p *payloadWriter) packet(t engineio.Type, data []byte) {
 	p.dst = appendRecord(p.dst, p.wire, engineio.Packet{Type: t, Data: data})
+	p.packets++
 }
 
 const (

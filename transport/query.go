@@ -12,6 +12,7 @@ import (
 type query struct {
 	eio, transport, sid, jsonp string
 	base64                     bool
+	many                       bool   // answers may hold more than fewPackets
 	stamp                      uint64 // hash of "t"
 }
 
@@ -33,7 +34,11 @@ func parseQuery(raw string) query {
 		case "j":
 			q.jsonp = engineio.JSONPIndex(value)
 		case "t":
+			// Clients of Python stamp with the time in seconds and a fraction, or
+			// not at all; no official client of JavaScript does either.
 			q.stamp = stamp(value)
+			whole, fraction, _ := strings.Cut(value, ".")
+			q.many = value != "" && (fraction == "" || !allDigits(whole) || !allDigits(fraction))
 		case "b64":
 			q.base64 = value == "1" || value == "true"
 		}

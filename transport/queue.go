@@ -19,6 +19,16 @@ func (it *item) size() int {
 	return it.msg.size(it.form)
 }
 
+// packets is how many Engine.IO packets the message is.
+func (it *item) packets() int {
+	f := it.msg.Frames(it.form)
+	n := len(f.Binary)
+	if f.Text != nil {
+		n++
+	}
+	return n
+}
+
 // queue holds what could not be written at once. Its bounds are kept by
 // Session.enqueue, which knows what to do at them. The zero value is empty and
 // holds no memory.

@@ -25,12 +25,19 @@ var stampSeed = maphash.MakeSeed()
 // some clients send the time in milliseconds, which two requests can share. The
 // official ones add a counter, letters or a fraction.
 func stamp(t string) uint64 {
-	for i := range len(t) {
-		if t[i] < '0' || t[i] > '9' {
-			return maphash.String(stampSeed, t) | 1
+	if allDigits(t) {
+		return 0
+	}
+	return maphash.String(stampSeed, t) | 1
+}
+
+func allDigits(s string) bool {
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return false
 		}
 	}
-	return 0
+	return true
 }
 
 type retryKind uint8

@@ -200,7 +200,7 @@ func TestPolicies(t *testing.T) {
 	t.Run("a replay is not charged", func(t *testing.T) {
 		t.Parallel()
 		s := start(t, Config{Queue: Queue{MaxMessages: 10}})
-		p := s.openPolling("EIO=4")
+		p := s.openPolling("EIO=4&t=Q84h1ly")
 		x := p.session()
 		var replay []*Message
 		want := ""

@@ -167,7 +167,7 @@ func TestQuery(t *testing.T) {
 		"b64=0":                       {},
 		"b64":                         {},
 		"&&=&;=x&transport&transport": {},
-		"t=1234567890":                {},
+		"t=1234567890":                {many: true},
 		"t=":                          {},
 	}
 	for raw, want := range tests {

@@ -9,17 +9,12 @@ import os
 import sys
 import time
 
-import engineio.payload
-
 from row import Row
 from rows import ROWS
 
 # The threaded client handles each message in a thread of its own and relies on them running in the order in which they were started. On a busy
 # machine a thread can lose its turn at once, and a binary event then meets its attachments before its header. With long turns it does not.
 sys.setswitchinterval(0.5)
-
-# The client drops a connection whose poll brings more than 16 packets; this is its documented switch for applications that burst.
-engineio.payload.Payload.max_decode_packets = 10_000
 
 
 async def main():

@@ -195,7 +195,7 @@ async def reconnect(row):
 
 
 async def order(row):
-    """Numbers go out with up to eight unanswered. This client switches transports before it lets anybody emit, so most of them follow the switch."""
+    """Numbers go out with up to forty unanswered, so that more answers wait than the client takes in one poll. This client switches transports before it lets anybody emit, so most of them follow the switch."""
     conn = await row.open()
     sent = answered = back = 0
     last = 400
@@ -229,7 +229,7 @@ async def order(row):
     async def send():
         nonlocal sent
         while sent < last:
-            while sent < last and sent - answered < 8:
+            while sent < last and sent - answered < 40:
                 sent += 1
                 await conn.emit("seq", sent - 1, callback=acked(sent - 1))
             more.clear()
