@@ -88,6 +88,15 @@ func (f castFlags) compress(on bool) castFlags {
 	return f | castUncompressed
 }
 
+// message makes the message of a packet that is sent with these flags.
+func (f castFlags) message(frames protocol.Frames, former transport.Former) *transport.Message {
+	m := transport.NewMessage(frames, former)
+	if f&castUncompressed != 0 {
+		m.DisableCompression()
+	}
+	return m
+}
+
 // Latest says that the event is the newest value of key: while it waits for a
 // slow client, a later one with the same key replaces it. It implies Fast.
 func (b Broadcast) Latest(key string) Broadcast {
@@ -210,11 +219,7 @@ func (b *Broadcast) emit(ctx context.Context, event string, f protocol.Frames) e
 
 // cast is the broadcast as this server's shards get it.
 func (b *Broadcast) cast(f protocol.Frames) transport.Cast {
-	m := transport.NewMessage(f, plain{})
-	if b.flags&castUncompressed != 0 {
-		m.DisableCompression()
-	}
-	return transport.Cast{Message: m, Volatile: b.flags&castVolatile != 0, Key: b.latest}
+	return transport.Cast{Message: b.flags.message(f, plain{}), Volatile: b.flags&castVolatile != 0, Key: b.latest}
 }
 
 func (b *Broadcast) isDurable() bool {

@@ -84,15 +84,11 @@ func (d Direct) emit(event string, f protocol.Frames) error {
 	lasting := d.flags&castVolatile == 0 && d.key == ""
 	switch {
 	case lasting && s.form&formJSONRecovery != 0:
-		return s.sendRecoverable(f)
+		return s.sendRecoverable(f, d.flags)
 	case lasting && d.flags == 0 && s.form == formJSON:
 		return s.sendFrames(f) // without a message, which would be for sharing
 	}
-	m := transport.NewMessage(f, plain{})
-	if d.flags&castUncompressed != 0 {
-		m.DisableCompression()
-	}
-	c := transport.Cast{Message: m, Volatile: d.flags&castVolatile != 0, Key: d.key}
+	c := transport.Cast{Message: d.flags.message(f, plain{}), Volatile: d.flags&castVolatile != 0, Key: d.key}
 	if err := s.send(c); err != nil && !c.Volatile {
 		return err
 	}

@@ -87,11 +87,7 @@ func (f *feed) deliver(e *resume.Entry) {
 
 // entryMessage is an entry of the log as sockets get it.
 func entryMessage(e *resume.Entry) *transport.Message {
-	m := transport.NewMessage(e.Envelope.Frames, &stamped{e.Tail})
-	if e.Envelope.Flags.Has(backplane.FlagUncompressed) {
-		m.DisableCompression()
-	}
-	return m
+	return flagsOf(e.Envelope).message(e.Envelope.Frames, &stamped{e.Tail})
 }
 
 // replayed is the message that all replays of an entry share. It is not that of

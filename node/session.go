@@ -130,8 +130,8 @@ func (ss *session) enter(s *Socket, at uint64) bool {
 	}
 	s.due = ss.history.Span(from)
 	for i, h := range s.hold { // emitted in middleware
-		if _, ok := h.Message.Former().(unstamped); ok {
-			s.hold[i].Message = ss.stamped(at, h.Message.Frames(formJSON))
+		if u, ok := h.Message.Former().(unstamped); ok {
+			s.hold[i].Message = ss.stamped(at, h.Message.Frames(formJSON), u.flags)
 		}
 		s.hold[i].Position = at
 	}

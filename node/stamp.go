@@ -13,36 +13,39 @@ var errElsewhere = errors.New("node: session elsewhere")
 
 // unstamped is the Former of an event that middleware emitted: it gets its
 // offset once the socket has its session.
-type unstamped struct{ plain }
+type unstamped struct {
+	plain
+	flags castFlags
+}
 
 // sendRecoverable sends an event that a recovery can repeat: with its offset,
 // and kept in the session. While the client is away it is only kept, and once
 // it is back, what is emitted on an old socket goes to the new one (V20).
-func (s *Socket) sendRecoverable(f protocol.Frames) error {
-	err := s.sendStamped(f)
+func (s *Socket) sendRecoverable(f protocol.Frames, flags castFlags) error {
+	err := s.sendStamped(f, flags)
 	for err == errElsewhere {
 		var carrier *Socket
-		if carrier, err = s.rec.keepAway(f); carrier != nil {
-			err = carrier.sendStamped(f)
+		if carrier, err = s.rec.keepAway(f, flags); carrier != nil {
+			err = carrier.sendStamped(f, flags)
 		}
 	}
 	return err
 }
 
 // sendStamped is sendRecoverable on the socket that carries the session.
-func (s *Socket) sendStamped(f protocol.Frames) (err error) {
+func (s *Socket) sendStamped(f protocol.Frames, flags castFlags) (err error) {
 	s.mu.Lock()
 	switch s.state {
 	case socketConnecting:
 		defer s.mu.Unlock()
-		return s.holdOwn(transport.Cast{Message: transport.NewMessage(f, unstamped{})})
+		return s.holdOwn(transport.Cast{Message: flags.message(f, unstamped{flags: flags})})
 	case socketPending:
 		defer s.mu.Unlock()
 		if err := s.holdFull(); err != nil {
 			return err
 		}
 		at := s.conn.session.Shard().Position()
-		m, err := s.rec.stamp(s, at, f)
+		m, err := s.rec.stamp(s, at, f, flags)
 		if err == nil {
 			s.hold = append(s.hold, transport.Cast{Message: m, Position: at})
 		}
@@ -56,7 +59,7 @@ func (s *Socket) sendStamped(f protocol.Frames) (err error) {
 	// Whether the connection takes it or not: it is kept. If the connection has
 	// ended, OnDisconnect is on its way.
 	s.conn.session.SendStamped(s.form, func(at uint64) (m *transport.Message) {
-		m, err = ss.stamp(s, at, f)
+		m, err = ss.stamp(s, at, f, flags)
 		return m
 	})
 	return err
@@ -66,7 +69,7 @@ func (s *Socket) sendStamped(f protocol.Frames) (err error) {
 // position, and returns the message with its offset. It is called under the
 // shard's lock: what the shard has been given up to the position precedes the
 // message on the connection, all else follows it (V15).
-func (ss *session) stamp(s *Socket, at uint64, f protocol.Frames) (*transport.Message, error) {
+func (ss *session) stamp(s *Socket, at uint64, f protocol.Frames, flags castFlags) (*transport.Message, error) {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
 	switch {
@@ -75,12 +78,12 @@ func (ss *session) stamp(s *Socket, at uint64, f protocol.Frames) (*transport.Me
 	case ss.carrier != s:
 		return nil, errElsewhere
 	}
-	return ss.stamped(at, f), nil
+	return ss.stamped(at, f, flags), nil
 }
 
 // keepAway keeps an event for a client that is away. If it is not, keepAway
 // returns the socket that carries the session.
-func (ss *session) keepAway(f protocol.Frames) (*Socket, error) {
+func (ss *session) keepAway(f protocol.Frames, flags castFlags) (*Socket, error) {
 	if ss == nil {
 		return nil, ErrDisconnected
 	}
@@ -89,22 +92,23 @@ func (ss *session) keepAway(f protocol.Frames) (*Socket, error) {
 	if ss.over != nil || ss.carrier != nil {
 		return ss.carrier, ss.over
 	}
-	ss.stamped(ss.rec.feed.position(), f)
+	ss.stamped(ss.rec.feed.position(), f, flags)
 	return nil, nil
 }
 
 // stamped keeps a direct emit at a position and returns the message with its
 // offset; ss.mu is held.
-func (ss *session) stamped(at uint64, f protocol.Frames) *transport.Message {
+func (ss *session) stamped(at uint64, f protocol.Frames, flags castFlags) *transport.Message {
 	at = ss.history.Place(at)
 	p, ok := ss.rec.feed.at(at)
 	if !ok {
 		// The log has just been reset, and the session will be told. The client
 		// must not take a place of before for one of now.
 		ss.history.Skip(at)
-		return transport.NewMessage(f, plain{})
+		return flags.message(f, plain{})
 	}
-	return transport.NewMessage(f, &stamped{ss.history.Emit(p, f, ss.rec.limits)})
+	d := resume.Direct{At: p, Frames: f, Plain: flags&castUncompressed != 0}
+	return flags.message(f, &stamped{ss.history.Emit(d, ss.rec.limits)})
 }
 
 // replay lists what a socket that is let in gets after CONNECT: what its client
@@ -140,10 +144,13 @@ func (s *Socket) replay(at uint64) ([]*transport.Message, bool) {
 		case st.Entry != nil:
 			ms[i] = replayMessage(st.Entry)
 		case st.Direct != nil:
-			ms[i] = transport.NewMessage(st.Direct.Frames, &stamped{st.Direct.Tail()})
+			ms[i] = directFlags(st.Direct).message(st.Direct.Frames, &stamped{st.Direct.Tail()})
 		default:
 			ms[i] = s.hold[st.Held].Message
 		}
 	}
 	return ms, true
 }
+
+// directFlags is how a direct emit that was kept is sent.
+func directFlags(d *resume.Direct) castFlags { return castFlags(0).compress(!d.Plain) }

@@ -11,6 +11,7 @@ type Direct struct {
 	At     backplane.Position
 	K      uint64
 	Frames protocol.Frames
+	Plain  bool // not worth compressing; of no concern here
 }
 
 // Offset is the event's own offset.
@@ -36,14 +37,14 @@ type Limits struct {
 // connection stands at the given one: never before an earlier one's.
 func (h *History) Place(at uint64) uint64 { return max(at, h.high) }
 
-// Emit keeps a direct emit at a position, which must come from
-// [History.Place], and returns its offset as a JSON string.
-func (h *History) Emit(at backplane.Position, f protocol.Frames, l Limits) (tail []byte) {
-	h.Reached(at.Seq)
+// Emit keeps a direct emit at its position, which must come from
+// [History.Place], gives it its number, and returns its offset as a JSON string.
+func (h *History) Emit(d Direct, l Limits) (tail []byte) {
+	h.Reached(d.At.Seq)
 	h.k++
-	d := Direct{At: at, K: h.k, Frames: f}
+	d.K = h.k
 	h.direct = append(h.direct, d)
-	h.bytes += f.Size()
+	h.bytes += d.Frames.Size()
 	for len(h.direct) > l.SessionEvents || h.bytes > l.SessionBytes && len(h.direct) > 0 {
 		h.gone = h.direct[0].mark()
 		h.bytes -= h.direct[0].Frames.Size()

@@ -85,7 +85,7 @@ func (w *world) emit(h *History, text string) []byte {
 		h.Skip(at)
 		return nil
 	}
-	return h.Emit(p, protocol.Frames{Text: []byte(text)}, w.limits)
+	return h.Emit(Direct{At: p, Frames: protocol.Frames{Text: []byte(text)}}, w.limits)
 }
 
 func (w *world) run(t *testing.T, d *datadriven.TestData) string {

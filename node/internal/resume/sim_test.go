@@ -143,7 +143,7 @@ func (s *simSession) emit() frame {
 	if !ok {
 		panic("the position of a session is unknown")
 	}
-	return frame{id: id, tail: s.h.Emit(at, protocol.Frames{Text: []byte(id)}, s.limit)}
+	return frame{id: id, tail: s.h.Emit(Direct{At: at, Frames: protocol.Frames{Text: []byte(id)}}, s.limit)}
 }
 
 // hold keeps a frame for a pending session.

@@ -33,6 +33,7 @@ type DirectState struct {
 	Offset string   `json:"offset"`
 	Text   []byte   `json:"text"`
 	Binary [][]byte `json:"binary,omitempty"`
+	Plain  bool     `json:"plain,omitempty"`
 }
 
 // State returns the history as plain data, which shares the frames.
@@ -47,7 +48,7 @@ func (h *History) State() State {
 	}
 	for i := range h.direct {
 		d := &h.direct[i]
-		s.Direct = append(s.Direct, DirectState{Offset: d.Offset().String(), Text: d.Frames.Text, Binary: d.Frames.Binary})
+		s.Direct = append(s.Direct, DirectState{Offset: d.Offset().String(), Text: d.Frames.Text, Binary: d.Frames.Binary, Plain: d.Plain})
 	}
 	return s
 }
@@ -74,7 +75,7 @@ func Restore(s State) (*History, bool) {
 		if !ok || !o.Direct || o.K > s.K || o.Seq > s.High {
 			return nil, false
 		}
-		it := Direct{At: o.Position, K: o.K, Frames: protocol.Frames{Text: d.Text, Binary: d.Binary}}
+		it := Direct{At: o.Position, K: o.K, Frames: protocol.Frames{Text: d.Text, Binary: d.Binary}, Plain: d.Plain}
 		h.direct = append(h.direct, it)
 		h.bytes += it.Frames.Size()
 	}

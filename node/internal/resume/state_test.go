@@ -28,7 +28,7 @@ func TestStateRoundTrip(t *testing.T) {
 		{Text: []byte("not \xff UTF-8")},
 		{Text: []byte("binary"), Binary: [][]byte{{0, 1, 0xff}, {}}},
 	} {
-		h.Emit(w.ring.Newest(), f, l)
+		h.Emit(Direct{At: w.ring.Newest(), Frames: f, Plain: len(f.Binary) > 0}, l)
 	}
 	h.forgotten = 1
 
