@@ -60,11 +60,6 @@ type Config struct {
 	// connection is closed with transport.ReasonRateLimit. Zero means 64.
 	Mailbox int
 
-	// EventRate is how many events a second one connection may send, after
-	// EventBurst at once; a client that sends more is read more slowly. Zero
-	// means no limit, and a burst of twice the rate.
-	EventRate, EventBurst int
-
 	// MaxDynamic is how many namespaces OfPattern and OfFunc may create. Zero
 	// means 10,000.
 	MaxDynamic int
@@ -164,8 +159,6 @@ func (c *Config) bounds() []bound {
 		{"MaxRooms", &c.MaxRooms, 1000},
 		{"MaxNamespaces", &c.MaxNamespaces, 16},
 		{"Mailbox", &c.Mailbox, 64},
-		{"EventRate", &c.EventRate, 0},
-		{"EventBurst", &c.EventBurst, 2 * c.EventRate},
 		{"MaxDynamic", &c.MaxDynamic, 10_000},
 		{"Recovery.MaxBytes", &c.Recovery.MaxBytes, 256 << 20},
 		{"Recovery.ReplayEvents", &c.Recovery.ReplayEvents, 10_000},

@@ -18,9 +18,9 @@ func TestValidate(t *testing.T) {
 	t.Parallel()
 	bad := node.Config{
 		ConnectTimeout: -1, AckTimeout: -time.Second, MaxRoom: 100, MaxRooms: -1, MaxNamespaces: -2, Mailbox: -3,
-		EventRate: -4, EventBurst: -5, MaxDynamic: -6,
-		Recovery:  node.Recovery{Window: -1, MaxBytes: -7, ReplayEvents: -8, ReplayBytes: -9, SessionEvents: -10, SessionBytes: -11},
-		Transport: transport.Config{Path: "nowhere"},
+		MaxDynamic: -6,
+		Recovery:   node.Recovery{Window: -1, MaxBytes: -7, ReplayEvents: -8, ReplayBytes: -9, SessionEvents: -10, SessionBytes: -11},
+		Transport:  transport.Config{Path: "nowhere"},
 	}
 	_, err := node.New(bad)
 	if err == nil {
@@ -28,7 +28,7 @@ func TestValidate(t *testing.T) {
 	}
 	for _, want := range []string{
 		"Backplane is nil", "Membership is nil", "ConnectTimeout -1ns", "AckTimeout -1s", "MaxRoom 100", "MaxRooms -1", "MaxNamespaces -2",
-		"Mailbox -3", "EventRate -4", "EventBurst -5", "MaxDynamic -6", "Recovery.Window -1ns", "Recovery.MaxBytes -7", "Recovery.ReplayEvents -8",
+		"Mailbox -3", "MaxDynamic -6", "Recovery.Window -1ns", "Recovery.MaxBytes -7", "Recovery.ReplayEvents -8",
 		"Recovery.ReplayBytes -9", "Recovery.SessionEvents -10", "Recovery.SessionBytes -11", `Path "nowhere"`,
 	} {
 		if !strings.Contains(err.Error(), want) {

@@ -20,7 +20,6 @@ type conn struct {
 	// Of the goroutine that reads.
 	decoder protocol.Decoder
 	parser  parserKind
-	rate    bucket
 
 	awaiting atomic.Int32 // acknowledgements expected from this client
 

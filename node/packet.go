@@ -135,10 +135,6 @@ func (c *conn) event(w *work) {
 		return
 	}
 	c.srv.stats.events.Add(1)
-	if !c.throttle() {
-		w.release()
-		return
-	}
 	if !s.put(w) {
 		c.srv.stats.mailboxOverflows.Add(1)
 		c.session.Abort(transport.ReasonRateLimit)

@@ -192,7 +192,7 @@ func TestPanics(t *testing.T) {
 // nothing.
 func TestEventRate(t *testing.T) {
 	t.Parallel()
-	srv := start(t, func(c *node.Config) { c.EventRate, c.EventBurst = 1000, 5 })
+	srv := start(t, func(c *node.Config) { c.Transport.Events.PerSecond, c.Transport.Events.Burst = 1000, 5 })
 	got := make(chan int, 100)
 	node.On(srv.Of("/"), "n", func(_ context.Context, _ *node.Socket, n int) error { got <- n; return nil })
 	p := srv.connect(t, "/", nil)
@@ -209,18 +209,20 @@ func TestEventRate(t *testing.T) {
 	if took := time.Since(began); took < 39*time.Millisecond {
 		t.Errorf("%d events at 1000 a second after 5 took only %v", n, took)
 	}
-	if srv.Stats().Throttled == 0 {
+	if srv.Stats().Transport.Throttled == 0 {
 		t.Error("nothing was throttled")
 	}
 	// One that is held back notices the end all the same.
-	slow := start(t, func(c *node.Config) { c.EventRate, c.EventBurst = 1, 1 })
+	slow := start(t, func(c *node.Config) {
+		c.Transport.Events = transport.EventLimit{PerSecond: 1, Burst: 1, MaxPause: time.Minute}
+	})
 	ends := make(chan node.Reason, 1)
 	slow.Of("/").OnDisconnect(func(_ context.Context, _ *node.Socket, r node.Reason) { ends <- r })
 	q := slow.connect(t, "/", nil)
 	for i := range 100 {
 		q.emit("n", i)
 	}
-	until(t, func() bool { return slow.Stats().Throttled > 0 })
+	until(t, func() bool { return slow.Stats().Transport.Throttled > 0 })
 	only(t, slow.Of("/")).Disconnect(true)
 	if r := wait(t, ends, "the end"); r != transport.ReasonServerNamespace {
 		t.Errorf("reason %q", r)

@@ -10,7 +10,7 @@ type serverStats struct {
 	connects, disconnects, connectErrors, connectTimeouts atomic.Uint64
 	events, unhandled, handlerErrors, panics              atomic.Uint64
 	broadcasts, malformed, unknownAcks                    atomic.Uint64
-	mailboxOverflows, pauses, throttled                   atomic.Uint64
+	mailboxOverflows, pauses                              atomic.Uint64
 	namespacesRefused, subscriptionsFailed                atomic.Uint64
 	lost, unknownLoss, unknownEnvelopes                   atomic.Uint64
 	serverEventsDropped                                   atomic.Uint64
@@ -35,7 +35,6 @@ type Stats struct {
 	UnknownAcks         uint64 // late or made-up acknowledgements
 	MailboxOverflows    uint64 // connections closed for more events than may wait
 	Pauses              uint64 // times that reading paused for a full mailbox
-	Throttled           uint64 // events delayed by EventRate
 	NamespacesRefused   uint64 // by MaxDynamic
 	SubscriptionsFailed uint64 // rooms that other servers' fast broadcasts do not reach
 	BackplaneLost       uint64 // deliveries of other nodes known to be lost
@@ -61,7 +60,7 @@ func (srv *Server) Stats() Stats {
 		ConnectTimeouts: s.connectTimeouts.Load(), Events: s.events.Load(), Unhandled: s.unhandled.Load(),
 		HandlerErrors: s.handlerErrors.Load(), Panics: s.panics.Load(), Broadcasts: s.broadcasts.Load(),
 		Malformed: s.malformed.Load(), UnknownAcks: s.unknownAcks.Load(), MailboxOverflows: s.mailboxOverflows.Load(),
-		Pauses: s.pauses.Load(), Throttled: s.throttled.Load(), NamespacesRefused: s.namespacesRefused.Load(),
+		Pauses: s.pauses.Load(), NamespacesRefused: s.namespacesRefused.Load(),
 		SubscriptionsFailed: s.subscriptionsFailed.Load(), BackplaneLost: s.lost.Load(), BackplaneUnknown: s.unknownLoss.Load(),
 		EnvelopesUnknown: s.unknownEnvelopes.Load(), ServerEventsDropped: s.serverEventsDropped.Load(),
 		Recovered: s.recovered.Load(), ReplaysLost: s.replaysLost.Load(), SessionsExpired: s.sessionsExpired.Load(),

@@ -89,6 +89,7 @@ func (l *limiter) wait(s *Session) bool {
 		l.since = 0
 		return true
 	}
+	s.engine.stats.throttled.Add(1)
 	if l.since == 0 {
 		l.since = now
 	}

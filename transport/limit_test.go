@@ -55,6 +55,10 @@ func TestEventLimit(t *testing.T) {
 			t.Errorf("ended after %v", d)
 		}
 		s.app.ends(t, ReasonRateLimit)
+		// Of the first ten, of those that passed after, and the one that did not.
+		if n, want := s.engine.Stats().Throttled, uint64(5+len(times)-5+1); n != want {
+			t.Errorf("%d messages throttled, want %d", n, want)
+		}
 	})
 }
 

@@ -21,6 +21,7 @@ type stats struct {
 	conflated, unsent       atomic.Uint64
 	slowConsumers           atomic.Uint64
 	bodiesTooLarge          atomic.Uint64
+	throttled               atomic.Uint64
 	panics                  atomic.Uint64
 }
 
@@ -55,6 +56,7 @@ type Stats struct {
 	Upgrades        uint64
 	PacketsReceived uint64
 	BytesReceived   uint64
+	Throttled       uint64 // messages of clients held back by Config.Events
 	Writes          uint64 // write(2) calls of the shards and of direct sends
 	Delivered       uint64 // messages that the shards handed to sessions
 	VolatileDropped uint64 // volatile messages that would have had to wait
@@ -74,7 +76,7 @@ func (e *Engine) Stats() Stats {
 		Opened:   map[string]uint64{Polling: c.opened[0].Load(), WebSocket: c.opened[1].Load()},
 		Closed:   make(map[Reason]uint64), Refused: make(map[Code]uint64), Violations: make(map[string]uint64),
 		RefusedFull: c.refusedFull.Load(), BodiesTooLarge: c.bodiesTooLarge.Load(), Upgrades: c.upgrades.Load(),
-		PacketsReceived: c.received.Load(), BytesReceived: c.bytesReceived.Load(),
+		PacketsReceived: c.received.Load(), BytesReceived: c.bytesReceived.Load(), Throttled: c.throttled.Load(),
 		VolatileDropped: c.volatileDropped.Load(), OldestDropped: c.oldestDropped.Load(), Conflated: c.conflated.Load(),
 		Unsent: c.unsent.Load(), SlowConsumers: c.slowConsumers.Load(), HandlerPanics: c.panics.Load(),
 	}

@@ -105,8 +105,6 @@ var notOfOperators = map[string]string{
 	"Backplane":                "made by the command",
 	"Membership":               "made by the command",
 	"Codec":                    "a Go value",
-	"EventRate":                "event_rate is the transport's, which also ends who does not slow down",
-	"EventBurst":               "as EventRate",
 	"Logger":                   "made by the command from log",
 	"Transport.Logger":         "made by the command from log",
 	"Transport.Token":          "set by node",

@@ -79,6 +79,8 @@ var table = []metric{
 	count("siod_packets_received_total", "Engine.IO packets received.", func(in *input) uint64 { return in.Transport.PacketsReceived }),
 	count("siod_bytes_received_total", "Bytes of these.", func(in *input) uint64 { return in.Transport.BytesReceived }),
 
+	count("siod_messages_throttled_total", "Messages of clients held back by event_rate.", func(in *input) uint64 { return in.Transport.Throttled }),
+
 	count("siod_writes_total", "Write system calls to clients.", func(in *input) uint64 { return in.Transport.Writes }),
 	count("siod_messages_delivered_total", "Messages handed to sessions, one for each session that a broadcast reaches.", func(in *input) uint64 { return in.Transport.Delivered }),
 	number("siod_shard_inbox_depth", "Broadcasts that wait for a writer.", func(in *input) int { return in.Transport.InboxDepth }),
@@ -104,7 +106,6 @@ var table = []metric{
 	count("siod_acks_unknown_total", "Acknowledgements that nobody waited for.", func(in *input) uint64 { return in.UnknownAcks }),
 	count("siod_mailbox_overflows_total", "Connections closed because more events waited than may.", func(in *input) uint64 { return in.MailboxOverflows }),
 	count("siod_mailbox_pauses_total", "Times that reading from a connection paused because its events waited for their handlers.", func(in *input) uint64 { return in.Pauses }),
-	count("siod_events_throttled_total", "Events delayed by the library's EventRate.", func(in *input) uint64 { return in.Throttled }),
 	count("siod_broadcasts_total", "Broadcasts made on this node that are not durable.", func(in *input) uint64 { return in.Broadcasts }),
 
 	{"siod_recovery_total", counter, "Clients that asked for recovery of their connection: recovered, or let in anew and why.", []string{"result"},
