@@ -119,6 +119,30 @@ func TestAllocsEmitWithAck(t *testing.T) {
 	}
 }
 
+// Not waiting for a durable event costs little more than waiting for it.
+func TestAllocsEmitAsync(t *testing.T) {
+	srv := start(t, recovering)
+	ns := srv.Of("/")
+	ctx := context.Background()
+	stored := make(chan error, 1)
+	done := func(err error) { stored <- err }
+	for name, emit := range map[string]func() error{
+		"Emit": func() error { return ns.To("nobody").Emit(ctx, "e", 1) },
+		"EmitAsync": func() error {
+			if err := ns.To("nobody").EmitAsync(ctx, done, "e", 1); err != nil {
+				return err
+			}
+			return <-stored
+		},
+	} {
+		got := perRun(t, func() { must(t, emit()) })
+		t.Logf("%s: %.1f allocations", name, got)
+		if got > 10 {
+			t.Errorf("%s: %.1f allocations, want at most 10", name, got)
+		}
+	}
+}
+
 // Building a broadcast costs nothing.
 func TestAllocsChain(t *testing.T) {
 	srv := start(t, nil)

@@ -145,7 +145,9 @@ func (ns *Namespace) checkRooms(rooms []string) error {
 // Emit encodes the event once and sends it to all sockets that b addresses, on
 // every server. For this server's sockets it returns when the event has its
 // place in their order; it waits, within ctx, only while the node's own queues
-// are full. A durable emit returns when the event is stored and applied here.
+// are full. A durable emit returns when the event is stored and applied here, or
+// fails with ctx, and after 20 s at the latest; a handler that waits for it delays
+// its own socket only. OnConnect should use EmitAsync.
 //
 // Errors: ErrReserved, *LimitError, an encoding error, ErrClosed, ctx's error,
 // or the backplane's, in which case this server's own sockets have been served
@@ -192,15 +194,10 @@ func (b Broadcast) forChildren(f func(Broadcast) error) error {
 func (b *Broadcast) emit(ctx context.Context, event string, f protocol.Frames) error {
 	srv := b.ns.srv
 	var rooms, except [4]string
-	t, err := b.target(rooms[:0], except[:0])
-	switch {
-	case err != nil:
+	t, err := b.prepare(event, f, rooms[:0], except[:0])
+	if err != nil {
 		return err
-	case srv.down.Load():
-		return ErrClosed
 	}
-	b.ns = b.ns.current()
-	b.ns.outgoing(event, f)
 	if b.isDurable() {
 		return b.emitDurable(ctx, &t, f)
 	}
@@ -215,6 +212,21 @@ func (b *Broadcast) emit(ctx context.Context, event string, f protocol.Frames) e
 		return nil
 	}
 	return srv.cfg.Backplane.Publish(ctx, b.ns.address(&t), b.envelope(&t, f))
+}
+
+// prepare checks what is to be sent, finds the namespace and shows the event to
+// the handlers of OnAnyOutgoing. The lists are as for target.
+func (b *Broadcast) prepare(event string, f protocol.Frames, rooms, except []string) (target, error) {
+	t, err := b.target(rooms, except)
+	switch {
+	case err != nil:
+		return t, err
+	case b.ns.srv.down.Load():
+		return t, ErrClosed
+	}
+	b.ns = b.ns.current()
+	b.ns.outgoing(event, f)
+	return t, nil
 }
 
 // cast is the broadcast as this server's shards get it.

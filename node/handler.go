@@ -138,8 +138,9 @@ func (ns *Namespace) Use(f func(ctx context.Context, s *Socket) error) {
 // It runs before the client is told that it is connected and may still refuse
 // with an error; what it sends to the socket follows the acceptance, in order.
 // So it cannot wait for an answer of the client itself: leave that to
-// Server.Go. Several run in order of registration. ctx is as for Use; what
-// outlives the handler uses Socket.Context.
+// Server.Go. A durable Emit makes the client wait for the log; EmitAsync does
+// not. Several run in order of registration. ctx is as for Use; what outlives
+// the handler uses Socket.Context.
 func (ns *Namespace) OnConnect(f func(ctx context.Context, s *Socket) error) {
 	ns.register(func(t *handlers) { t.connect = append(slices.Clip(t.connect), f) })
 }

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// tasks counts the goroutines that Shutdown waits for. New ones may start
+// tasks counts the goroutines, and other work, that Shutdown waits for. New ones may start
 // while others run; once none is left and Shutdown waits, none starts any
 // more. A WaitGroup forbids the first and cannot do the second.
 type tasks struct {
@@ -25,14 +25,23 @@ func (t *tasks) init() { t.idle = make(chan struct{}) }
 // start runs f in a goroutine. It reports false, and does not run it, if the
 // server has been shut down.
 func (t *tasks) start(f func()) bool {
-	if t.running.Add(1) <= 0 {
-		t.running.Add(-1)
+	if !t.begin() {
 		return false
 	}
 	go func() {
 		defer t.ended()
 		f()
 	}()
+	return true
+}
+
+// begin counts one more task, which ended ends, on whatever goroutine it runs.
+// It reports false, and counts none, if the server has been shut down.
+func (t *tasks) begin() bool {
+	if t.running.Add(1) <= 0 {
+		t.running.Add(-1)
+		return false
+	}
 	return true
 }
 
