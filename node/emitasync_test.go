@@ -33,9 +33,9 @@ func TestEmitAsync(t *testing.T) {
 	hub, ns := all[0].hub, all[0].Of("/")
 	far := all[1].connect(t, "/", nil)
 	done, stored := outcome()
-	var ended context.Context
+	entered := make(chan context.Context, 1)
 	ns.OnConnect(func(ctx context.Context, s *node.Socket) error {
-		ended = ctx
+		entered <- ctx
 		for i := range 20 {
 			must(t, ns.Broadcast().EmitAsync(ctx, nil, "n", i))
 		}
@@ -43,7 +43,7 @@ func TestEmitAsync(t *testing.T) {
 	})
 	hub.HoldLogs()
 	near := all[0].connect(t, "/", nil)
-	closed(t, ended.Done(), "the end of OnConnect's context")
+	closed(t, wait(t, entered, "OnConnect").Done(), "the end of OnConnect's context")
 	near.quiet(all[0].server)
 	if len(stored) > 0 {
 		t.Errorf("done was called with %v", <-stored)
