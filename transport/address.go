@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"net/http"
 	"net/netip"
 	"strings"
 	"sync"
@@ -11,11 +12,7 @@ import (
 // that is a trusted proxy, the last one of hops, the values of X-Forwarded-For,
 // that is not. What stands before it the client may have made up.
 func (e *Engine) clientIP(remoteAddr string, hops []string) netip.Addr {
-	ap, err := netip.ParseAddrPort(remoteAddr)
-	if err != nil {
-		return netip.Addr{}
-	}
-	ip := ap.Addr().Unmap().WithZone("")
+	ip := peerIP(remoteAddr)
 	if !e.trusted(ip) {
 		return ip
 	}
@@ -34,6 +31,39 @@ func (e *Engine) clientIP(remoteAddr string, hops []string) netip.Addr {
 		}
 	}
 	return ip
+}
+
+// reachedBy is the scheme, "http" or "https", and the host by which a client
+// reached the engine: those of the request, or what a trusted proxy says that
+// they were.
+func (e *Engine) reachedBy(r *http.Request) (scheme, host string) {
+	scheme, host = "http", r.Host
+	if r.TLS != nil {
+		scheme = "https"
+	}
+	if len(e.cfg.TrustedProxies) == 0 || !e.trusted(peerIP(r.RemoteAddr)) {
+		return scheme, host
+	}
+	// Of several the first is the client's side.
+	if v, _, _ := strings.Cut(r.Header.Get("X-Forwarded-Host"), ","); v != "" {
+		host = strings.TrimSpace(v)
+	}
+	switch v, _, _ := strings.Cut(r.Header.Get("X-Forwarded-Proto"), ","); strings.ToLower(strings.TrimSpace(v)) {
+	case "https", "wss": // some proxies name the scheme of a WebSocket's URL
+		scheme = "https"
+	case "http", "ws":
+		scheme = "http"
+	}
+	return scheme, host
+}
+
+// peerIP is the address of a TCP peer, or not valid.
+func peerIP(remoteAddr string) netip.Addr {
+	ap, err := netip.ParseAddrPort(remoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return ap.Addr().Unmap().WithZone("")
 }
 
 func (e *Engine) trusted(ip netip.Addr) bool {

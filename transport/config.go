@@ -88,8 +88,10 @@ type Config struct {
 	// needs TrustedProxies: all clients have the proxy's address otherwise.
 	Handshakes RateLimit
 
-	// TrustedProxies are the addresses of proxies whose X-Forwarded-For is
-	// believed. Nil means none.
+	// TrustedProxies are the addresses of proxies whose X-Forwarded-For (see
+	// Session.ClientIP and Handshakes), X-Forwarded-Proto and X-Forwarded-Host
+	// (see CORS and Handshake.Secure) are believed. They must set these headers
+	// themselves and not pass a client's on. Nil means none.
 	TrustedProxies []netip.Prefix
 
 	// Subprotocols lists the WebSocket subprotocols that the engine agrees to

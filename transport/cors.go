@@ -15,8 +15,8 @@ import (
 // does not look at Origin lets any site use the visitor's cookies.
 //
 // A request without an Origin header is not from another site's script and is
-// always allowed, as is one from the same origin (scheme and host of the
-// request, see TrustForwarded).
+// always allowed, as is one from the same origin: scheme and host of the
+// request, or what a proxy among Config.TrustedProxies says they were.
 type CORS struct {
 	// Origins that are allowed beside the request's own: exact
 	// ("https://app.example.com"), with a wildcard in the host
@@ -37,11 +37,6 @@ type CORS struct {
 	// Methods and Headers are the answers to a preflight. Nil means GET and
 	// POST, and the headers that the request asks for.
 	Methods, Headers []string
-
-	// TrustForwarded takes scheme and host for the same-origin test from
-	// X-Forwarded-Proto and X-Forwarded-Host. Set it behind a proxy that sets
-	// these headers itself.
-	TrustForwarded bool
 }
 
 func (c *CORS) validate() error {
@@ -65,13 +60,13 @@ func (c *CORS) validate() error {
 // configured reports whether any cross-origin use is allowed at all.
 func (c *CORS) configured() bool { return len(c.Origins) > 0 || c.Func != nil }
 
-// allowed reports whether the request's origin may use the engine.
-func (c *CORS) allowed(r *http.Request) bool {
-	origin := r.Header.Get("Origin")
-	return origin == "" || c.sameOrigin(origin, r) || c.allowedCross(origin, r)
+// originAllowed reports whether the request's origin may use the engine.
+func (e *Engine) originAllowed(origin string, r *http.Request) bool {
+	return e.sameOrigin(origin, r) || e.cfg.CORS.allows(origin, r)
 }
 
-func (c *CORS) allowedCross(origin string, r *http.Request) bool {
+// allows reports whether another origin than the engine's own is allowed.
+func (c *CORS) allows(origin string, r *http.Request) bool {
 	for _, o := range c.Origins {
 		if o == "*" || strings.EqualFold(o, origin) {
 			return true
@@ -85,7 +80,7 @@ func (c *CORS) allowedCross(origin string, r *http.Request) bool {
 	return c.Func != nil && c.Func(origin, r)
 }
 
-func (c *CORS) sameOrigin(origin string, r *http.Request) bool {
+func (e *Engine) sameOrigin(origin string, r *http.Request) bool {
 	if !strings.Contains(origin, "://") {
 		// Clients of the 1.0 to 1.3 lines in Node name themselves by host and
 		// port, without a scheme; no browser does.
@@ -95,29 +90,19 @@ func (c *CORS) sameOrigin(origin string, r *http.Request) bool {
 	if err != nil {
 		return false
 	}
-	scheme, host := "http", r.Host
-	if r.TLS != nil {
-		scheme = "https"
-	}
-	if c.TrustForwarded {
-		if p := r.Header.Get("X-Forwarded-Proto"); p != "" {
-			scheme, _, _ = strings.Cut(p, ",")
-		}
-		if h := r.Header.Get("X-Forwarded-Host"); h != "" {
-			host, _, _ = strings.Cut(h, ",")
-		}
-	}
-	return strings.EqualFold(u.Scheme, strings.TrimSpace(scheme)) && strings.EqualFold(u.Host, strings.TrimSpace(host))
+	scheme, host := e.reachedBy(r)
+	return strings.EqualFold(u.Scheme, scheme) && strings.EqualFold(u.Host, host)
 }
 
-// headers adds the CORS headers of a response.
-func (c *CORS) headers(h http.Header, r *http.Request) {
+// corsHeaders adds the CORS headers of a response.
+func (e *Engine) corsHeaders(h http.Header, r *http.Request) {
+	c := &e.cfg.CORS
 	if !c.configured() {
 		return
 	}
 	h.Add("Vary", "Origin")
 	origin := r.Header.Get("Origin")
-	if origin == "" || !validHeaderText(origin) || !c.sameOrigin(origin, r) && !c.allowedCross(origin, r) {
+	if origin == "" || !validHeaderText(origin) || !e.originAllowed(origin, r) {
 		return
 	}
 	if !c.Credentials && slices.Contains(c.Origins, "*") {
@@ -130,26 +115,23 @@ func (c *CORS) headers(h http.Header, r *http.Request) {
 }
 
 // preflight adds the headers of the answer to an OPTIONS request (Fetch
-// standard, "CORS-preflight fetch") to those of every response, and reports
-// whether it is one to answer.
-func (c *CORS) preflight(h http.Header, r *http.Request) bool {
-	if r.Method != http.MethodOptions || !c.configured() {
-		return false
+// standard, "CORS-preflight fetch") to those of every response, which are there
+// already.
+func (c *CORS) preflight(h http.Header, r *http.Request) {
+	if h.Get("Access-Control-Allow-Origin") == "" {
+		return // the origin is not allowed
 	}
-	if h.Get("Access-Control-Allow-Origin") != "" {
-		methods := "GET,POST"
-		if c.Methods != nil {
-			methods = strings.Join(c.Methods, ",")
-		}
-		h.Set("Access-Control-Allow-Methods", methods)
-		headers := strings.Join(c.Headers, ",")
-		if c.Headers == nil {
-			headers = r.Header.Get("Access-Control-Request-Headers")
-			h.Add("Vary", "Access-Control-Request-Headers")
-		}
-		if headers != "" && validHeaderText(headers) {
-			h.Set("Access-Control-Allow-Headers", headers)
-		}
+	methods := "GET,POST"
+	if c.Methods != nil {
+		methods = strings.Join(c.Methods, ",")
 	}
-	return true
+	h.Set("Access-Control-Allow-Methods", methods)
+	headers := strings.Join(c.Headers, ",")
+	if c.Headers == nil {
+		headers = r.Header.Get("Access-Control-Request-Headers")
+		h.Add("Vary", "Access-Control-Request-Headers")
+	}
+	if headers != "" && validHeaderText(headers) {
+		h.Set("Access-Control-Allow-Headers", headers)
+	}
 }

@@ -16,7 +16,7 @@ type Handshake struct {
 	RemoteAddr string // of the TCP peer, "host:port"
 	Host       string
 	Path       string
-	Secure     bool   // over TLS
+	Secure     bool   // over TLS, to this process or to a proxy of Config.TrustedProxies
 	Principal  string // see Config.Principal
 	rawQuery   string
 	header     string
@@ -28,8 +28,9 @@ func (e *Engine) newHandshake(r *http.Request) *Handshake {
 		path = strings.Clone(r.URL.Path)
 	}
 	// Clones: a substring would keep the request's lines alive.
+	scheme, _ := e.reachedBy(r)
 	h := &Handshake{
-		Time: time.Now(), RemoteAddr: r.RemoteAddr, Host: strings.Clone(r.Host), Path: path, Secure: r.TLS != nil,
+		Time: time.Now(), RemoteAddr: r.RemoteAddr, Host: strings.Clone(r.Host), Path: path, Secure: scheme == "https",
 		rawQuery: strings.Clone(r.URL.RawQuery), header: packHeader(r.Header),
 	}
 	if e.cfg.Principal != nil {

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"net/http"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -84,12 +85,35 @@ func TestCORS(t *testing.T) {
 
 func TestCORSBehindAProxy(t *testing.T) {
 	t.Parallel()
-	s := start(t, Config{CORS: CORS{TrustForwarded: true}})
-	for origin, status := range map[string]int{"https://public.example": 200, "http://public.example": 403, "http://" + s.addr: 403} {
-		a := s.do("GET", "EIO=4&transport=polling", "", "Origin", origin, "X-Forwarded-Proto", "https, http", "X-Forwarded-Host", "public.example, inner")
+	forwarded := []string{"X-Forwarded-Proto", "https, http", "X-Forwarded-Host", "public.example, inner"}
+	try := func(s *server, origin string, status int, header ...string) {
+		t.Helper()
+		a := s.do("GET", "EIO=4&transport=polling", "", append(header, "Origin", origin)...)
 		if a.status != status {
-			t.Errorf("%s: %d", origin, a.status)
+			t.Errorf("%s: %d, want %d", origin, a.status, status)
 		}
+	}
+	proxy := netip.MustParsePrefix("127.0.0.0/8")
+	s := start(t, Config{TrustedProxies: []netip.Prefix{proxy}, Cookie: &Cookie{}})
+	try(s, "https://public.example", 200, forwarded...)
+	if h := s.app.session(t).Handshake(); !h.Secure {
+		t.Error("TLS up to the proxy is not secure")
+	}
+	if a := s.do("GET", "EIO=4&transport=polling", "", forwarded...); !contains(a.header.Get("Set-Cookie"), "; Secure") {
+		t.Errorf("cookie %q", a.header.Get("Set-Cookie"))
+	}
+	try(s, "http://public.example", 403, forwarded...)
+	try(s, "http://"+s.addr, 403, forwarded...)
+	try(s, "http://"+s.addr, 200)
+	try(s, "https://"+s.addr, 200, "X-Forwarded-Proto", "WSS")
+	try(s, "http://"+s.addr, 200, "X-Forwarded-Proto", "ws")
+	try(s, "http://"+s.addr, 200, "X-Forwarded-Proto", "gopher")
+	// Nobody else is believed.
+	s = start(t, Config{TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}})
+	try(s, "https://public.example", 403, forwarded...)
+	try(s, "http://"+s.addr, 200, forwarded...)
+	if h := s.app.session(t).Handshake(); h.Secure {
+		t.Error("anybody can say that the connection is secure")
 	}
 }
 

@@ -49,7 +49,7 @@ func (e *Engine) write(w http.ResponseWriter, status int, body []byte) error {
 // responseHeaders adds what every response carries, the 101 of a WebSocket
 // included.
 func (e *Engine) responseHeaders(h http.Header, r *http.Request) {
-	e.cfg.CORS.headers(h, r)
+	e.corsHeaders(h, r)
 	if ua := r.Header.Get("User-Agent"); strings.Contains(ua, ";MSIE") || strings.Contains(ua, "Trident/") {
 		// Old Internet Explorers take a payload for an attack otherwise.
 		h.Set("X-XSS-Protection", "0")
@@ -67,7 +67,7 @@ func (e *Engine) cookie(h http.Header, r *http.Request, s *Session) {
 	}
 	ck := &http.Cookie{
 		Name: c.Name, Value: s.id, Path: c.Path, Domain: c.Domain, MaxAge: int(c.MaxAge.Seconds()),
-		HttpOnly: true, Secure: c.Secure || r.TLS != nil, SameSite: c.SameSite,
+		HttpOnly: true, Secure: c.Secure || s.handshake.Secure, SameSite: c.SameSite,
 	}
 	if ck.Name == "" {
 		ck.Name = "io"

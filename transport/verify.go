@@ -16,11 +16,12 @@ func (e *Engine) verify(r *http.Request, q *query) (*Session, *RequestError) {
 	default:
 		return nil, &RequestError{Code: CodeTransportUnknown, Context: "transport " + clip(q.transport)}
 	}
-	if !validHeaderText(r.Header.Get("Origin")) {
+	origin := r.Header.Get("Origin")
+	if !validHeaderText(origin) {
 		return nil, &RequestError{Code: CodeBadRequest, Context: "characters in Origin"}
 	}
-	if !e.cfg.CORS.allowed(r) {
-		return nil, &RequestError{Code: CodeForbidden, Context: "origin " + clip(r.Header.Get("Origin")) + " is not allowed: add it to CORS.Origins"}
+	if origin != "" && !e.originAllowed(origin, r) {
+		return nil, &RequestError{Code: CodeForbidden, Context: "origin " + clip(origin) + " is not allowed: see CORS.Origins, and TrustedProxies behind a proxy"}
 	}
 	if r.Method == http.MethodGet && hasBody(r) {
 		return nil, &RequestError{Code: CodeBadRequest, Context: "GET with a body"}

@@ -31,7 +31,7 @@ func TestRefusals(t *testing.T) {
 		{"polling with upgrade", "GET", "EIO=4&transport=polling", []string{"Connection", "upgrade", "Upgrade", "websocket"}, 400, badRequest, "transport=polling with an Upgrade header"},
 		{"old revision", "GET", "EIO=3&transport=polling", nil, 400, `{"code":5,"message":"Unsupported protocol version"}`, "EIO=3: a client of the 1.x or 2.x line, and DisableEIO3 is set"},
 		{"no revision", "GET", "transport=polling", nil, 400, `{"code":5,"message":"Unsupported protocol version"}`, "EIO=: a client of the 1.x or 2.x line, and DisableEIO3 is set"},
-		{"foreign origin", "GET", "EIO=4&transport=polling", []string{"Origin", "https://evil.example"}, 403, `{"code":4,"message":"Forbidden"}`, "origin https://evil.example is not allowed: add it to CORS.Origins"},
+		{"foreign origin", "GET", "EIO=4&transport=polling", []string{"Origin", "https://evil.example"}, 403, `{"code":4,"message":"Forbidden"}`, "origin https://evil.example is not allowed: see CORS.Origins, and TrustedProxies behind a proxy"},
 		{"bytes in the origin", "GET", "EIO=4&transport=polling", []string{"Origin", "http://\u00e9"}, 400, badRequest, "characters in Origin"},
 		{"refused", "GET", "EIO=4&transport=polling&no=1", nil, 403, `{"code":4,"message":"not \"you\""}`, "refused by Allow"},
 		{"JSONP", "GET", "EIO=4&transport=polling&j=0", nil, 400, badRequest, "JSONP is not enabled"},

@@ -97,7 +97,7 @@ type Rates struct {
 	EventPause     time.Duration `json:"event_pause" doc:"How long a connection is slowed down before it is closed." reload:"restart"`
 	HandshakeRate  float64       `json:"handshake_rate" zero:"no bound" doc:"New connections a second of one address (of IPv6, one /64); further ones get 503 and a time to come again. In effect only with trusted_proxies or direct: behind any other proxy all clients seem to have one address." reload:"restart"`
 	HandshakeBurst int           `json:"handshake_burst" zero:"one second's worth" doc:"New connections of one address at once." reload:"restart"`
-	TrustedProxies []string      `json:"trusted_proxies" empty:"none" doc:"Addresses of proxies whose X-Forwarded-For is believed, such as 10.0.0.0/8." reload:"restart"`
+	TrustedProxies []string      `json:"trusted_proxies" empty:"none" doc:"Addresses of proxies whose X-Forwarded-For, X-Forwarded-Proto and X-Forwarded-Host are believed, such as 10.0.0.0/8. Behind a proxy that ends TLS, pages of the server's own origin need it, too." reload:"restart"`
 	Direct         bool          `json:"direct" doc:"Say that clients connect without a proxy in between." reload:"restart"`
 }
 
@@ -128,7 +128,6 @@ type CORS struct {
 	InsecureAnyOrigin bool     `json:"insecure_any_origin" doc:"Accept * together with credentials: every site may then act as its visitors." reload:"restart"`
 	Methods           []string `json:"methods" empty:"GET and POST" doc:"Methods named in the answer to a preflight." reload:"restart"`
 	Headers           []string `json:"headers" empty:"those that the request asks for" doc:"Headers named in the answer to a preflight." reload:"restart"`
-	TrustForwarded    bool     `json:"trust_forwarded" doc:"Take the server's own origin from X-Forwarded-Proto and X-Forwarded-Host; for a proxy that always sets them." reload:"restart"`
 }
 
 // Cookie is the cookie that a handshake sets, for balancers that need one.

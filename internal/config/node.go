@@ -47,7 +47,7 @@ func (c *Config) Transport() transport.Config {
 		PerMessageDeflate: transport.PerMessageDeflate{Enabled: c.Deflate.Enabled, Threshold: int(c.Deflate.Threshold)},
 		CORS: transport.CORS{
 			Origins: c.CORS.Origins, Credentials: c.CORS.Credentials, InsecureAnyOrigin: c.CORS.InsecureAnyOrigin,
-			Methods: c.CORS.Methods, Headers: c.CORS.Headers, TrustForwarded: c.CORS.TrustForwarded,
+			Methods: c.CORS.Methods, Headers: c.CORS.Headers,
 		},
 		Events:         transport.EventLimit{PerSecond: c.EventRate, MaxPause: c.EventPause},
 		TrustedProxies: c.proxies(), Subprotocols: c.Subprotocols,
