@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -39,7 +40,9 @@ func (e *Engine) write(w http.ResponseWriter, status int, body []byte) error {
 	if _, err := w.Write(body); err != nil {
 		return err
 	}
-	if err := rc.Flush(); err != nil {
+	// To learn now whether the client can be reached. A middleware's writer that
+	// cannot flush says nothing about the client.
+	if err := rc.Flush(); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return err
 	}
 	_ = rc.SetWriteDeadline(time.Time{})
