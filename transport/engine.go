@@ -225,13 +225,13 @@ func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
+	e.guardBody(w, r)
 	if r.Method == http.MethodOptions && e.cfg.CORS.configured() {
 		e.responseHeaders(w.Header(), r)
 		e.cfg.CORS.preflight(w.Header(), r)
 		w.WriteHeader(http.StatusNoContent)
 		return
 	}
-	e.guardBody(w, r)
 	q := parseQuery(r.URL.RawQuery)
 	s, err := e.verify(r, &q)
 	if err != nil {

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"net/http"
 	"net/netip"
 	"strconv"
 	"testing"
@@ -196,5 +197,38 @@ func TestMaxSessions(t *testing.T) {
 	c.text("1")
 	c.closes(1005)
 	eventually(t, "room", func() bool { return s.engine.Len() == 1 })
+	s.openPolling("EIO=4")
+}
+
+// A function of the configuration that panics takes no place for ever.
+func TestMaxSessionsAfterPanics(t *testing.T) {
+	t.Parallel()
+	principal := func(r *http.Request) string {
+		if r.Header.Get("X-Panic") != "" {
+			panic(http.ErrAbortHandler)
+		}
+		return ""
+	}
+	initial := func(_ http.Header, r *http.Request) {
+		if r.Header.Get("X-Later") != "" {
+			panic(http.ErrAbortHandler)
+		}
+	}
+	s := start(t, Config{MaxSessions: 1, Principal: principal, InitialHeaders: initial})
+	for _, header := range []string{"X-Panic", "X-Later"} {
+		for _, transport := range []string{Polling, WebSocket} {
+			if transport == Polling && header == "X-Later" {
+				continue // the session is there by then, and ends by its heartbeat
+			}
+			var h []string
+			if transport == WebSocket {
+				h = []string{"Connection", "Upgrade", "Upgrade", "websocket", "Sec-WebSocket-Version", "13", "Sec-WebSocket-Key", "AAAAAAAAAAAAAAAAAAAAAA=="}
+			}
+			if a, err := s.try(t.Context(), "GET", "EIO=4&transport="+transport, "", append(h, header, "1")...); err == nil {
+				t.Errorf("%s, %s: %d", transport, header, a.status)
+			}
+		}
+	}
+	eventually(t, "room", func() bool { return s.engine.Len() == 0 })
 	s.openPolling("EIO=4")
 }

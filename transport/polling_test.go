@@ -1,12 +1,17 @@
 package transport
 
 import (
+	"bufio"
 	"context"
 	"errors"
+	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -261,4 +266,45 @@ func TestPostRightAfterTheAnswer(t *testing.T) {
 		t.Errorf("%d %s", next.Code, next.Body)
 	}
 	p.polls("4a\x1e4a")
+}
+
+// A body that comes in drops holds its request no longer than its session.
+func TestPostInDrops(t *testing.T) {
+	t.Parallel()
+	s := start(t, Config{PingInterval: 50 * time.Millisecond, PingTimeout: 50 * time.Millisecond})
+	p := s.openPolling("EIO=4")
+	c, err := net.Dial("tcp", s.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	fmt.Fprintf(c, "POST %s?%s HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n4", s.engine.cfg.Path, p.query)
+	ended := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		drop := time.NewTicker(5 * time.Millisecond)
+		defer drop.Stop()
+		for {
+			select {
+			case <-drop.C:
+				if _, err := c.Write([]byte("x")); err != nil {
+					return
+				}
+			case <-ended:
+				return
+			}
+		}
+	})
+	defer wg.Wait()
+	defer close(ended)
+	s.app.ends(t, ReasonPingTimeout)
+	_ = c.SetReadDeadline(time.Now().Add(patience))
+	resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != 400 {
+		t.Errorf("status %d", resp.StatusCode)
+	}
 }

@@ -79,7 +79,7 @@ func (e *Engine) receivePost(w http.ResponseWriter, r *http.Request, s *Session,
 	}
 	buf := getBuffer()
 	defer putBuffer(buf)
-	if err := e.readBody(w, r, buf); err != nil {
+	if err := e.readBody(w, r, s, buf); err != nil {
 		return err
 	}
 	e.stats.bytesReceived.Add(uint64(len(buf.b)))
@@ -135,9 +135,11 @@ var (
 )
 
 // readBody reads a POST's body into buf, which grows with the bytes received
-// and never with the length announced. After an error the read deadline stays:
-// the HTTP server reads on in a body that is not at its end.
-func (e *Engine) readBody(w http.ResponseWriter, r *http.Request, buf *buffer) error {
+// and never with the length announced. A body that comes in drops is read for
+// as long as the session lives, which is not long without a heartbeat. After an
+// error the read deadline stays: the HTTP server reads on in a body that is not
+// at its end.
+func (e *Engine) readBody(w http.ResponseWriter, r *http.Request, s *Session, buf *buffer) error {
 	rc := http.NewResponseController(w)
 	buf.b = buf.b[:0]
 	for {
@@ -158,7 +160,16 @@ func (e *Engine) readBody(w http.ResponseWriter, r *http.Request, buf *buffer) e
 		if err != nil {
 			return err
 		}
+		if s.isOver() {
+			return errSessionOver
+		}
 	}
+}
+
+func (s *Session) isOver() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.life.phase == phaseClosed
 }
 
 // accepted is the answer to a POST.

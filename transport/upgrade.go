@@ -11,12 +11,12 @@ import (
 // Open rides in the same response, the root namespace's CONNECT of old
 // clients, for one.
 func (e *Engine) handshakePolling(w http.ResponseWriter, r *http.Request, q *query) {
+	s := e.newSession(r, q)
+	s.poll = newPoll()
 	if !e.reserve() {
 		e.refuse(w, r, errFull("MaxSessions"))
 		return
 	}
-	s := e.newSession(r, q)
-	s.poll = newPoll()
 	e.register(s)
 	if err := e.open(s); err != nil {
 		e.refuse(w, r, refusedByHandler(err))
@@ -68,19 +68,25 @@ func (e *Engine) handshakeWebSocket(w http.ResponseWriter, r *http.Request, q *q
 		e.refuse(w, r, re)
 		return
 	}
+	s := e.newSession(r, q)
 	if !e.reserve() {
 		e.refuse(w, r, errFull("MaxSessions"))
 		return
 	}
-	s := e.newSession(r, q)
+	var c *wsConn
+	defer func() {
+		if c == nil { // not only for err: a function of the configuration may panic
+			e.count.Add(-1)
+		}
+	}()
 	h := make(http.Header)
 	if e.cfg.InitialHeaders != nil {
 		e.cfg.InitialHeaders(h, r)
 	}
 	open := engineio.AppendOpen(nil, e.openPacket(s, nil))
-	c, early, err := e.accept(w, r, accepting{header: h, key: accept, rev: s.rev, base64: q.base64, first: wsframe.AppendText(nil, open)})
-	if err != nil {
-		e.count.Add(-1)
+	var early []byte
+	var err error
+	if c, early, err = e.accept(w, r, accepting{header: h, key: accept, rev: s.rev, base64: q.base64, first: wsframe.AppendText(nil, open)}); err != nil {
 		return
 	}
 	s.conn = c
