@@ -104,6 +104,14 @@ func TestClusterGuests(t *testing.T) {
 		t.Errorf("its guest (-want +got)\n%s", diff)
 	}
 	peers[2].none(all[2].server, "end")
+
+	// So does what is done with a fetched socket.
+	for s, err := range all[2].To(home).Except(guest.ID()).FetchSockets(ctx) {
+		must(t, err)
+		must(t, s.Emit(ctx, "fetched"))
+	}
+	peers[0].expect("fetched")
+	peers[1].expect("fetched")
 }
 
 func TestClusterAcks(t *testing.T) {

@@ -389,26 +389,3 @@ func TestTooManyNamespaces(t *testing.T) {
 	r.send("41/a,", "40/c,")
 	r.expectPrefix(`40/c,{"sid"`)
 }
-
-// With CompatSeed a refusal of the root is a refused handshake, as it was with
-// python-socketio 1.x.
-func TestSeedRefusal(t *testing.T) {
-	t.Parallel()
-	srv := start(t, func(c *node.Config) { c.CompatSeed = true })
-	srv.Of("/").Use(func(_ context.Context, s *node.Socket) error {
-		if s.Query().Get("token") != "good" {
-			return node.Refuse("bad token", nil)
-		}
-		return nil
-	})
-	if status, body := srv.get(t, "/socket.io/?EIO=3&transport=polling&token=bad"); status != 401 || !strings.Contains(body, "bad token") {
-		t.Errorf("refused with %d %s", status, body)
-	}
-	if status, body := srv.get(t, "/socket.io/?EIO=3&transport=polling&token=good"); status != 200 || !strings.Contains(body, "2:40") {
-		t.Errorf("answered %d %q", status, body)
-	}
-	// Newer clients ask for the namespace after the handshake.
-	r := srv.raw(t, "4", "&token=bad")
-	r.send("40")
-	r.expect(`44{"message":"bad token"}`)
-}

@@ -34,7 +34,9 @@ func TestDisconnectOrder(t *testing.T) {
 				return s.Join("room")
 			})
 			ns.OnDisconnecting(func(ctx context.Context, s *node.Socket, r node.Reason) {
-				j.add("disconnecting", r, len(s.Rooms()), ctx.Err(), s.Join("late"), s.Emit(ctx, "late"))
+				count, err := ns.To("room").CountSockets(ctx)
+				must(t, err)
+				j.add("disconnecting", r, len(s.Rooms()), ctx.Err(), s.Join("late"), s.Emit(ctx, "late"), ns.Len(), count)
 				must(t, ns.Emit(ctx, "after", "the end"))
 			})
 			ns.OnDisconnect(func(ctx context.Context, s *node.Socket, r node.Reason) {
@@ -48,7 +50,7 @@ func TestDisconnectOrder(t *testing.T) {
 			closed(t, done, "OnDisconnect")
 			s.Disconnect(true) // nothing happens twice
 			j.is(t,
-				fmt.Sprint("disconnecting ", test.want, " 2 <nil> ", node.ErrDisconnected, " ", node.ErrDisconnected),
+				fmt.Sprint("disconnecting ", test.want, " 2 <nil> ", node.ErrDisconnected, " ", node.ErrDisconnected, " 1 1"),
 				fmt.Sprint("disconnect ", test.want, " 0 <nil> ", test.want, " false context canceled"))
 			other.expect(`after "the end"`)
 			if n := ns.Len(); n != 1 {

@@ -24,6 +24,7 @@ func TestHandlers(t *testing.T) {
 	t.Parallel()
 	srv := start(t, nil)
 	ns := srv.Of("/")
+	ns.OnEvent("one", func(context.Context, *node.Event) error { t.Error("a replaced handler was called"); return nil })
 	node.Handle(ns, "one", func(_ context.Context, _ *node.Socket, n int) (int, error) { return n + 1, nil })
 	node.Handle(ns, "two", func(_ context.Context, _ *node.Socket, a node.Args2[string, int]) (node.Args2[int, string], error) {
 		return node.Args2[int, string]{A: a.B, B: a.A}, nil
@@ -76,6 +77,7 @@ func TestHandlers(t *testing.T) {
 		}
 		return e.Ack(b, a)
 	})
+	ns.OnEvent("message", func(_ context.Context, e *node.Event) error { return e.AckRaw(e.Args) })
 	ns.OnEvent("7", func(_ context.Context, e *node.Event) error { return e.Ack(e.Name) })
 	ns.OnUnhandled(func(_ context.Context, e *node.Event) error { return &node.EventError{Message: "no " + e.Name} })
 	ns.OnEvent("gone", func(context.Context, *node.Event) error { return nil })
@@ -108,6 +110,7 @@ func TestHandlers(t *testing.T) {
 		{`4222["decode","a",2,3]`, `4322[2,"a"]`},
 		{`4223["decode","a"]`, `4323[{"error":"bad argument"}]`},
 		{`4221[7]`, `4321["7"]`},
+		{`4224["message","sent by send"]`, `4324["sent by send"]`},
 		{`429999999999999999999["one",1]`, `439999999999999999999[2]`},
 	} {
 		r.send(`42["noack",1]`, test[0])

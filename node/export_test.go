@@ -1,5 +1,7 @@
 package node
 
+import "log/slog"
+
 // What tests look at from the inside.
 
 // OpenCollections is how many broadcasts wait for acknowledgements.
@@ -24,3 +26,6 @@ func SetMarks(ns *Namespace, gen uint32) {
 		x.mu.Unlock()
 	}
 }
+
+// TransportLogger is the logger that the transport was given.
+func TransportLogger(srv *Server) *slog.Logger { return srv.cfg.Transport.Logger }
