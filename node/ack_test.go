@@ -138,6 +138,8 @@ func TestForgedAnswers(t *testing.T) {
 	if n := srv.Stats().UnknownAcks; n != 4 {
 		t.Errorf("%d unknown answers", n)
 	}
+	forger.send(`4310000000000000000000["20 digits"]`)
+	forger.closed()
 }
 
 func TestAckWaitEnds(t *testing.T) {

@@ -1,8 +1,9 @@
 // Package archtest holds the rules of this repository that a compiler does not
 // check, as tests: which package may import which and why, the exact list of
 // packages, a doc.go in each, the length of files, no sleeping or skipped
-// tests, a leak check in every package that has tests, and a stated reason for
-// every direct dependency.
+// tests, a leak check in every package that has tests, a stated reason for every
+// direct dependency, and that the tests and names which docs/compatibility.md
+// cites exist.
 //
 // It stands beside the other packages: it reads their source as text, imports
 // none of them and is imported by none. It starts no goroutines and has no
