@@ -206,6 +206,7 @@ func (b *Broadcast) emit(ctx context.Context, event string, f protocol.Frames) e
 			return err
 		}
 	}
+	defer srv.underway.end(srv.underway.begin())
 	b.ns.broadcast(&t, b.cast(f))
 	srv.stats.broadcasts.Add(1)
 	if b.flags&castLocal != 0 || !srv.clustered() {
@@ -291,5 +292,6 @@ func (ns *Namespace) deliverEnvelope(env *backplane.Envelope) {
 		_ = ns.waitForRoom(ns.srv.ctx)
 	}
 	t := target{rooms: env.Target.Rooms, except: env.Target.Except}
+	defer ns.srv.underway.end(ns.srv.underway.begin())
 	ns.broadcast(&t, b.cast(env.Frames))
 }

@@ -53,6 +53,7 @@ func (cs *collectors) start() *collector {
 // send gives the event to this server's matching sockets and waits for each.
 func (col *collector) send(ns *Namespace, t *target, f protocol.Frames, flags castFlags) {
 	c := transport.Cast{Message: flags.message(f.WithID(col.id), acked{}), Volatile: flags&castVolatile != 0}
+	defer ns.srv.underway.end(ns.srv.underway.begin())
 	for _, x := range ns.index {
 		x.mu.Lock()
 		c.To = nil

@@ -37,6 +37,7 @@ type Server struct {
 	made       int        // namespaces that dynamic ones made and that may go again
 
 	envelopes    atomic.Uint64
+	underway     underway
 	collectors   collectors
 	serverEvents serverEvents
 	recovery     *recovery // nil if off
@@ -59,6 +60,7 @@ func New(cfg Config) (*Server, error) {
 	srv.ctx, srv.cancel = context.WithCancel(context.Background())
 	srv.last, srv.cancelLast = context.WithCancel(context.Background())
 	srv.tasks.init()
+	srv.underway.init()
 	srv.collectors.init(srv)
 	srv.serverEvents.init(srv)
 	cfg.Transport.Token = srv.token

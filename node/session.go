@@ -85,6 +85,7 @@ func (ss *session) claim(s *Socket, c identity) bool {
 	if old != nil {
 		old.evict()
 	}
+	ss.rec.srv.underway.settle(ss.rec.srv.ctx)
 	return true
 }
 

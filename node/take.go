@@ -46,26 +46,36 @@ func (r *recovery) take(s *Socket, pid string) *session {
 		return nil
 	}
 	defer r.taking(pid)()
+	ctx, cancel := context.WithTimeout(r.srv.ctx, 2*r.takeTimeout())
+	defer cancel()
 	for range maxHops {
 		body := takeBody{PID: pid, NS: s.ns.name, Who: s.asked, Moves: moves}
-		t, ok := r.askFor(backplane.Node(next), body)
-		if !ok {
+		t, ok := r.askFor(ctx, backplane.Node(next), body)
+		silent := !ok
+		if silent {
 			// The node is dead or cannot be reached, and cannot say where the
 			// session went. Whoever has it knows.
-			t, ok = r.askFor(backplane.Requests(s.ns.name), body)
+			t, ok = r.askFor(ctx, backplane.Requests(s.ns.name), body)
 		}
-		if t.Session != nil {
+		switch {
+		case t.Session != nil:
+			r.drain(ctx)
 			return r.adopt(s, pid, t.from, &t)
-		}
-		if !ok {
-			return nil
-		}
-		if t.Owner == "" || t.Owner == r.srv.id || t.Moves < moves {
+		case !ok, t.Owner == "", t.Owner == r.srv.id, t.Moves < moves, silent && t.Owner == next:
 			return nil
 		}
 		next, moves = t.Owner, t.Moves
 	}
 	return nil
+}
+
+// drain waits until what was on its way to this node has been given to its
+// sockets. A fast event may have reached the session on its old home already,
+// and must not find it here again.
+func (r *recovery) drain(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, r.takeTimeout())
+	defer cancel()
+	_ = r.srv.cfg.Backplane.Healthy(ctx) // whose canary goes the way of a delivery
 }
 
 // inFlight are the requests of this node for a session.
@@ -115,13 +125,15 @@ func (r *recovery) awaitTake(pid string) {
 	}
 }
 
-// takeTimeout bounds the wait for another node's answer. A client waits
-// meanwhile, and there may be maxHops of them.
-func (r *recovery) takeTimeout() time.Duration { return r.srv.cfg.ConnectTimeout / (maxHops + 1) }
+// takeTimeout bounds the wait for another node's answer, of which take waits
+// for two that do not come. Together with half of ConnectTimeout for resume
+// they leave the application the last quarter: a client that waited in vain is
+// let in anew, never refused.
+func (r *recovery) takeTimeout() time.Duration { return r.srv.cfg.ConnectTimeout / 8 }
 
 // askFor asks one node, or all, and returns the best answer.
-func (r *recovery) askFor(to backplane.Address, body takeBody) (best taken, ok bool) {
-	ctx, cancel := context.WithTimeout(r.srv.ctx, r.takeTimeout())
+func (r *recovery) askFor(ctx context.Context, to backplane.Address, body takeBody) (best taken, ok bool) {
+	ctx, cancel := context.WithTimeout(ctx, r.takeTimeout())
 	defer cancel()
 	env := r.srv.request(backplane.KindOperation, opTake, body.NS, &operation{Take: body})
 	_ = r.srv.ask(ctx, to, env, func(reply backplane.Reply) bool {
@@ -232,6 +244,8 @@ func (ss *session) handOver(node string, who identity) []byte {
 	if old != nil {
 		old.evict()
 	}
+	srv := ss.rec.srv
+	srv.underway.settle(srv.ctx) // what arrives there later has not been seen here
 	ss.mu.Lock()
 	// The new home must not be behind this one: what was emitted here behind an
 	// entry of the log must not overtake it there.
@@ -240,7 +254,6 @@ func (ss *session) handOver(node string, who identity) []byte {
 	t := taken{Session: &state, Moves: ss.moves + 1, Who: ss.who, User: ss.user}
 	ss.over, ss.data = ErrMoved, nil // from here on nobody changes the history
 	ss.mu.Unlock()
-	srv := ss.rec.srv
 	_ = srv.guard("MarshalJSON", func() error {
 		t.Data = encodeData(srv.cfg.Codec, data)
 		return nil

@@ -178,14 +178,18 @@ func (b *Backplane) Healthy(ctx context.Context) error {
 	if err := b.gate(ctx); err != nil {
 		return err
 	}
-	b.hub.mu.RLock()
+	arrived := make(chan struct{})
+	// The lock for writing ends what is being routed now: the canary follows
+	// whatever has reached another member already.
+	b.hub.mu.Lock()
 	apart := b.group != 0
-	b.hub.mu.RUnlock()
+	if !apart {
+		b.queue.control(b, item{canary: arrived})
+	}
+	b.hub.mu.Unlock()
 	if apart {
 		return backplane.ErrDisconnected
 	}
-	arrived := make(chan struct{})
-	b.queue.control(b, item{canary: arrived})
 	select {
 	case <-arrived:
 		return nil
