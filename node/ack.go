@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/siod-io/siod/protocol"
+	"github.com/siod-io/siod/transport"
 )
 
 // pendingAck is one acknowledgement that a client owes.
@@ -36,6 +37,14 @@ func firstAckID() uint64 { return uint64(rand.Uint32()>>1) &^ 1 }
 // Errors: those of Emit, ErrDisconnected if the socket ends meanwhile, and
 // ctx's error.
 func (s *Socket) EmitWithAck(ctx context.Context, event string, args ...any) (protocol.Args, error) {
+	return Direct{s: s}.EmitWithAck(ctx, event, args...)
+}
+
+// EmitWithAck sends an event and waits for the acknowledgement; see
+// Socket.EmitWithAck. What is waited for is not dropped: Volatile and Latest
+// change nothing here.
+func (d Direct) EmitWithAck(ctx context.Context, event string, args ...any) (protocol.Args, error) {
+	s := d.s
 	f, err := s.ns.encode(event, args)
 	if err != nil {
 		return protocol.Args{}, err
@@ -46,7 +55,12 @@ func (s *Socket) EmitWithAck(ctx context.Context, event string, args ...any) (pr
 	if err != nil {
 		return protocol.Args{}, err
 	}
-	if err := s.sendFrames(f.WithID(id)); err != nil {
+	if f = f.WithID(id); d.flags&castUncompressed == 0 {
+		err = s.sendFrames(f)
+	} else {
+		err = s.send(transport.Cast{Message: d.flags.message(f, acked{})})
+	}
+	if err != nil {
 		s.forget(id)
 		return protocol.Args{}, err
 	}

@@ -88,6 +88,12 @@ func TestCompress(t *testing.T) {
 				"to all":        func(on bool) error { return ns.Compress(on).Emit(ctx, "e", compressible) },
 				"to a room":     func(on bool) error { return ns.To(s.ID()).Compress(on).EmitArgs(ctx, "e", args) },
 				"fast":          func(on bool) error { return ns.Compress(on).Fast().Emit(ctx, "e", compressible) },
+				"direct with an answer": func(on bool) error {
+					return srv.Go(func(context.Context) error {
+						_, _ = s.Compress(on).Volatile().EmitWithAck(ctx, "e", compressible)
+						return nil
+					})
+				},
 				"with an answer": func(on bool) error {
 					return srv.Go(func(context.Context) error { // until the test ends
 						_, _ = ns.Compress(on).CollectAcks(ctx, "e", compressible)
