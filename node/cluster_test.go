@@ -255,6 +255,16 @@ func TestClusterFetch(t *testing.T) {
 			t.Errorf("%+v", s)
 		}
 	}
+	for s, err := range all[1].To("room").Local().FetchSockets(ctx) {
+		must(t, err)
+		if s.ID != peers[1].ID() {
+			t.Errorf("a socket of %s is local", s.Node)
+		}
+		delete(seen, s.ID)
+	}
+	if len(seen) != 2 {
+		t.Error("the server's own socket was not fetched")
+	}
 	// What was fetched can be used, wherever it is.
 	far := seen[peers[2].ID()]
 	must(t, far.Emit(ctx, "hello"))
