@@ -14,6 +14,7 @@ import (
 
 	"github.com/siod-io/siod/backplane"
 	"github.com/siod-io/siod/backplane/memory"
+	"github.com/siod-io/siod/client"
 	"github.com/siod-io/siod/membership"
 	"github.com/siod-io/siod/membership/static"
 	"github.com/siod-io/siod/node"
@@ -216,4 +217,58 @@ func TestEmitAsyncAndShutdown(t *testing.T) {
 	must(t, wait(t, told, "done"))
 	must(t, wait(t, down, "Shutdown"))
 	other.sees("last words")
+}
+
+// A handler that waits for the log delays the events of its own socket, and
+// nothing else: neither other sockets, nor what is not durable.
+func TestEmitThatWaits(t *testing.T) {
+	t.Parallel()
+	all := cluster(t, 2, recovering)
+	ns := all[0].Of("/")
+	ns.OnEvent("say", func(ctx context.Context, e *node.Event) error {
+		if err := ns.Emit(ctx, "said"); err != nil {
+			return err
+		}
+		return e.Ack("stored")
+	})
+	ns.OnEvent("ping", func(_ context.Context, e *node.Event) error { return e.Ack("pong") })
+	waits, other, far := all[0].connect(t, "/", nil), all[0].connect(t, "/", nil), all[1].connect(t, "/", nil)
+	all[0].hub.HoldLogs()
+	answers := make(chan string, 2)
+	for _, event := range []string{"say", "ping"} {
+		must(t, all[0].Go(func(ctx context.Context) error {
+			s, err := client.Call[string](ctx, waits.Socket, event)
+			answers <- s
+			return err
+		}))
+		if event == "say" { // the second is sent behind it
+			until(t, func() bool { return all[0].Stats().Events == 1 })
+		}
+	}
+	if got := ask[string](other, "ping"); got != "pong" {
+		t.Errorf("got %s", got)
+	}
+	ctx := t.Context()
+	must(t, ns.Broadcast().Fast().Emit(ctx, "fast"))
+	s, _ := ns.Socket(waits.ID())
+	must(t, s.Emit(ctx, "direct"))
+	for _, p := range []*peer{waits, other, far} {
+		p.expect("fast null")
+	}
+	waits.sees("direct")
+	short, cancel := context.WithTimeout(ctx, 10*time.Millisecond)
+	defer cancel()
+	if err := ns.Emit(short, "given up"); !errors.Is(err, backplane.ErrLogDown) || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+	if len(answers) > 0 {
+		t.Errorf("answered %q while the log is held", <-answers)
+	}
+	all[0].hub.ReleaseLogs()
+	if got := sorted([]string{wait(t, answers, "an answer"), wait(t, answers, "an answer")}); got[0] != "pong" || got[1] != "stored" {
+		t.Errorf("got %q", got)
+	}
+	for _, p := range []*peer{waits, other, far} {
+		p.sees("said")
+	}
 }
