@@ -4,6 +4,7 @@ SHELL := /usr/bin/env bash
 
 FUZZTIME ?= 60s
 COUNT ?= 6
+CLIENTS ?= 20000
 BASE ?=
 
 .PHONY: help
@@ -25,6 +26,10 @@ bench: ## Benchmarks to artifacts/bench.txt; BASE=<revision> compares with that 
 .PHONY: fuzz
 fuzz: ## Fuzz each decoder for FUZZTIME=60s
 	@FUZZTIME=$(FUZZTIME) test/run.sh fuzz
+
+.PHONY: soak
+soak: ## Let CLIENTS=20000 come, join, emit and go; fails if anything of them is left over
+	go test -count=1 -timeout 30m -v -run TestSoak ./test/soak -clients $(CLIENTS)
 
 .PHONY: lint
 lint: ## Format, vet, staticcheck, shell syntax and import rules only
