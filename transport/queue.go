@@ -19,6 +19,20 @@ func (it *item) size() int {
 	return it.msg.size(it.form)
 }
 
+// waiting is what waits in the session's queue, and before it: nothing, for a
+// gauge, if the session is being written to at this very moment.
+func (s *Session) waiting() (messages, bytes int) {
+	if !s.mu.TryLock() {
+		return 0, 0
+	}
+	defer s.mu.Unlock()
+	bytes = s.queue.bytes
+	if s.conn != nil {
+		bytes += len(s.conn.out)
+	}
+	return s.queue.len(), bytes
+}
+
 // packets is how many Engine.IO packets the message is.
 func (it *item) packets() int {
 	f := it.msg.Frames(it.form)

@@ -26,7 +26,11 @@ func (e *Engine) respond(w http.ResponseWriter, r *http.Request, contentType str
 			body = z.b
 		}
 	}
-	return e.write(w, http.StatusOK, body)
+	err := e.write(w, http.StatusOK, body)
+	if err == nil {
+		e.stats.bytesSent.Add(uint64(len(body)))
+	}
+	return err
 }
 
 // write writes a response and its body to the client. It has a deadline of its

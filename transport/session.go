@@ -158,11 +158,16 @@ func (s *Session) SendLatest(m *Message, f Form, volatile bool, key string) bool
 // sendNow writes or queues a message that nothing is before; s.mu is held.
 func (s *Session) sendNow(it item) bool {
 	if !s.canWrite() {
-		return s.enqueue(it)
+		ok := s.enqueue(it)
+		if ok {
+			s.shard.delivered.Add(1)
+		}
+		return ok
 	}
 	b := it.msg.bytes(it.form, s.conn.wire, s.engine.deflateAbove)
-	s.shard.writes.Add(1)
-	return s.writeParts(b, []part{{item: it, end: len(b)}}) == 1
+	taken, n := s.writeParts(b, []part{{item: it, end: len(b)}})
+	s.shard.wrote(1, taken, n)
+	return taken == 1
 }
 
 // SendStamped is Send for a message that states the shard's position. stamp is
@@ -212,19 +217,21 @@ func (s *Session) SendReplay(ms []*Message, f Form) {
 			buf.b = append(buf.b, m.bytes(f, s.conn.wire, s.engine.deflateAbove)...)
 			parts[i] = part{item: item{msg: m, form: f, free: true}, end: len(buf.b)}
 		}
-		s.shard.writes.Add(1)
-		s.writeParts(buf.b, parts)
+		taken, n := s.writeParts(buf.b, parts)
+		s.shard.wrote(1, taken, n)
 		putBuffer(buf)
 	default:
 		for _, m := range ms {
 			s.queue.push(item{msg: m, form: f, free: true})
 		}
+		s.shard.delivered.Add(uint64(len(ms)))
 		s.kick()
 	}
 }
 
 // SendFrames is Send for a packet that only this session gets: it is written
-// without being kept as a Message if the connection is ready for it.
+// without being kept as a Message if the connection is ready for it. f belongs
+// to the transport from then on.
 func (s *Session) SendFrames(f protocol.Frames) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -235,7 +242,7 @@ func (s *Session) SendFrames(f protocol.Frames) bool {
 		return s.shard.post(Cast{Message: NewMessage(f, nil), Solo: Recipient{Session: s}})
 	}
 	if !s.canWrite() {
-		return s.enqueue(item{msg: NewMessage(f, nil)})
+		return s.sendNow(item{msg: NewMessage(f, nil)})
 	}
 	w := s.conn.wire
 	if f.Size() < s.engine.deflateAbove {
@@ -243,8 +250,10 @@ func (s *Session) SendFrames(f protocol.Frames) bool {
 	}
 	buf := getBuffer()
 	buf.b = appendWebSocket(buf.b[:0], f, w)
-	s.shard.writes.Add(1)
 	ok := s.writeOwn(buf.b)
+	if ok {
+		s.shard.wrote(1, 1, 0) // the bytes are counted
+	}
 	putBuffer(buf)
 	return ok
 }

@@ -78,8 +78,16 @@ type Shard struct {
 	wake chan struct{}
 	done chan struct{}
 
-	// A pass's counters, published once per pass.
-	writes, delivered, droppedVolatile atomic.Uint64
+	// Counters. Those of a pass are added once, at its end.
+	writes, delivered, sent, droppedVolatile atomic.Uint64
+}
+
+// wrote counts write(2) calls, the messages that they and queues took, and the
+// bytes written.
+func (sh *Shard) wrote(writes uint64, messages, bytes int) {
+	sh.writes.Add(writes)
+	sh.delivered.Add(uint64(messages))
+	sh.sent.Add(uint64(bytes))
 }
 
 func newShard(e *Engine, index int) *Shard {

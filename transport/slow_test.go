@@ -164,7 +164,7 @@ func TestPolicies(t *testing.T) {
 		}
 		s.app.ends(t, ReasonSlowConsumer)
 		p.gone()
-		if st := s.engine.Stats(); st.Unsent != 10 {
+		if st := s.engine.Stats(); st.Unsent != 11 {
 			t.Errorf("%d unsent", st.Unsent)
 		}
 	})

@@ -16,6 +16,7 @@ type stats struct {
 	violations              [32]atomic.Uint64
 	upgrades                atomic.Uint64
 	received, bytesReceived atomic.Uint64
+	bytesSent               atomic.Uint64 // in answers to polls
 	volatileDropped         atomic.Uint64
 	oldestDropped           atomic.Uint64
 	conflated, unsent       atomic.Uint64
@@ -58,17 +59,21 @@ type Stats struct {
 	BytesReceived   uint64
 	Throttled       uint64 // messages of clients held back by Config.Events
 	Writes          uint64 // write(2) calls of the shards and of direct sends
-	Delivered       uint64 // messages that the shards handed to sessions
+	BytesSent       uint64 // in WebSocket frames and answers to polls, heartbeats included
+	Delivered       uint64 // messages that were written to a session or queued for it
 	VolatileDropped uint64 // volatile messages that would have had to wait
 	OldestDropped   uint64 // by PolicyDropOldest
 	Conflated       uint64 // replaced by a newer message of the same key
-	Unsent          uint64 // still queued when their session ended
+	Unsent          uint64 // queued, or one too many for the queue, when their session ended
 	SlowConsumers   uint64 // sessions ended by PolicyDisconnect
 	HandlerPanics   uint64
 	InboxDepth      int // casts that wait in the shards
+	Queued          int // messages that wait for slow and polling clients now
+	QueuedBytes     int // of these, as Config.Queue counts them
 }
 
-// Stats returns the counters. It takes each shard's lock for a moment.
+// Stats returns the counters. It looks at each shard and each session, so it is
+// for now and then.
 func (e *Engine) Stats() Stats {
 	c := &e.stats
 	st := Stats{
@@ -76,7 +81,7 @@ func (e *Engine) Stats() Stats {
 		Opened:   map[string]uint64{Polling: c.opened[0].Load(), WebSocket: c.opened[1].Load()},
 		Closed:   make(map[Reason]uint64), Refused: make(map[Code]uint64), Violations: make(map[string]uint64),
 		RefusedFull: c.refusedFull.Load(), BodiesTooLarge: c.bodiesTooLarge.Load(), Upgrades: c.upgrades.Load(),
-		PacketsReceived: c.received.Load(), BytesReceived: c.bytesReceived.Load(), Throttled: c.throttled.Load(),
+		BytesSent: c.bytesSent.Load(), PacketsReceived: c.received.Load(), BytesReceived: c.bytesReceived.Load(), Throttled: c.throttled.Load(),
 		VolatileDropped: c.volatileDropped.Load(), OldestDropped: c.oldestDropped.Load(), Conflated: c.conflated.Load(),
 		Unsent: c.unsent.Load(), SlowConsumers: c.slowConsumers.Load(), HandlerPanics: c.panics.Load(),
 	}
@@ -93,9 +98,15 @@ func (e *Engine) Stats() Stats {
 	}
 	for _, sh := range e.shards {
 		st.Writes += sh.writes.Load()
+		st.BytesSent += sh.sent.Load()
 		st.Delivered += sh.delivered.Load()
 		st.VolatileDropped += sh.droppedVolatile.Load()
 		st.InboxDepth += sh.depth()
+	}
+	for s := range e.All() {
+		messages, bytes := s.waiting()
+		st.Queued += messages
+		st.QueuedBytes += bytes
 	}
 	return st
 }

@@ -17,18 +17,19 @@ func (s *Session) canWrite() bool { return s.conn != nil && s.conn.ready() }
 // writeParts writes buf, the joined messages of parts, in one write(2). What
 // the kernel does not take is kept: the rest of a frame that has begun as
 // bytes, whole messages as entries of the queue, volatile ones not at all. It
-// returns how many messages were written or queued.
-func (s *Session) writeParts(buf []byte, parts []part) int {
+// returns how many messages were written or queued, and how many bytes were
+// written.
+func (s *Session) writeParts(buf []byte, parts []part) (taken, n int) {
 	c := s.conn
 	n, err := c.write(buf)
 	if n == len(buf) {
-		return len(parts)
+		return len(parts), n
 	}
 	if err != nil {
 		s.lose(c, err)
-		return 0
+		return 0, 0
 	}
-	taken, begin := 0, 0
+	begin := 0
 	for _, p := range parts {
 		switch {
 		case p.end <= n:
@@ -42,14 +43,15 @@ func (s *Session) writeParts(buf []byte, parts []part) int {
 		begin = p.end
 	}
 	s.kick()
-	return taken
+	return taken, n
 }
 
-// writeOwn writes the bytes of one message of this session alone, and reports
+// writeOwn writes the bytes of one packet of this session alone, and reports
 // whether the connection is alive.
 func (s *Session) writeOwn(b []byte) bool {
 	c := s.conn
 	n, err := c.write(b)
+	s.shard.sent.Add(uint64(n))
 	switch {
 	case n == len(b):
 		return true
@@ -81,6 +83,7 @@ func (s *Session) enqueue(it item) bool {
 	for !it.free && s.queue.charged() > 0 && s.overBounds(size) {
 		if !s.dropOldest {
 			s.overflow()
+			s.engine.stats.unsent.Add(1)
 			return false
 		}
 		s.queue.drop()
@@ -208,7 +211,8 @@ func (s *Session) drain(c *wsConn) {
 		}
 		s.mu.Unlock()
 		_ = c.nc.SetWriteDeadline(time.Now().Add(s.engine.cfg.WriteTimeout))
-		_, err := c.nc.Write(buf.b)
+		n, err := c.nc.Write(buf.b)
+		s.shard.sent.Add(uint64(n))
 		if err == nil && !last {
 			continue
 		}

@@ -20,7 +20,8 @@ type writer struct {
 	scratch []byte
 	parts   []part
 
-	writes, delivered uint64
+	writes          uint64
+	delivered, sent int
 }
 
 // joined is the run's messages as one byte string for one kind of session.
@@ -89,11 +90,10 @@ func (w *writer) pass(batch []Cast) {
 	}
 	w.scratch = trim(w.scratch, keepScratch)
 	w.parts = trim(w.parts, keepParts)
-	w.links = trim(w.links, maxLinks)
+	w.links, w.dirty = trim(w.links, maxLinks), trim(w.dirty, maxLinks)
 	clear(w.parts[:cap(w.parts)])
-	w.shard.writes.Add(w.writes)
-	w.shard.delivered.Add(w.delivered)
-	w.writes, w.delivered = 0, 0
+	w.shard.wrote(w.writes, w.delivered, w.sent)
+	w.writes, w.delivered, w.sent = 0, 0, 0
 }
 
 // trim empties a slice for the next pass, and lets it go if it has grown large.
@@ -271,7 +271,8 @@ func (w *writer) enqueue(s *Session, c *Cast, f Form) {
 	}
 }
 
-func (w *writer) count(n int) {
+func (w *writer) count(taken, n int) {
 	w.writes++
-	w.delivered += uint64(n)
+	w.delivered += taken
+	w.sent += n
 }
