@@ -120,6 +120,10 @@ Labels come from closed sets, so clients cannot add series: ` + "`transport`" + 
 0 to 5; ` + "`reason`" + ` is what the application's disconnect handler is told; ` + "`rule`" + ` is a rule of the WebSocket protocol; ` + "`namespace`" + ` is one that the
 configuration names, or other.
 
+There are no histograms: neither the time of handlers and acknowledgements nor the size of broadcasts is measured. The mean number of messages in one
+write is ` + "`siod_messages_delivered_total`" + ` divided by ` + "`siod_writes_total`" + `, where clients keep up. Connections are not told apart by the transport
+that they use now, nor by the revision of their protocol.
+
 | metric | type | labels | |
 |---|---|---|---|
 `

@@ -82,8 +82,11 @@ var table = []metric{
 	count("siod_messages_throttled_total", "Messages of clients held back by event_rate.", func(in *input) uint64 { return in.Transport.Throttled }),
 
 	count("siod_writes_total", "Write system calls to clients.", func(in *input) uint64 { return in.Transport.Writes }),
-	count("siod_messages_delivered_total", "Messages handed to sessions, one for each session that a broadcast reaches.", func(in *input) uint64 { return in.Transport.Delivered }),
+	count("siod_bytes_sent_total", "Bytes written to clients in WebSocket frames and answers to polls, HTTP headers and handshakes over WebSocket left out.", func(in *input) uint64 { return in.Transport.BytesSent }),
+	count("siod_messages_delivered_total", "Messages written to a session or queued for it, one for each session that a broadcast reaches.", func(in *input) uint64 { return in.Transport.Delivered }),
 	number("siod_shard_inbox_depth", "Broadcasts that wait for a writer.", func(in *input) int { return in.Transport.InboxDepth }),
+	number("siod_send_queue_depth", "Messages that wait for clients that read slowly, or poll.", func(in *input) int { return in.Transport.Queued }),
+	number("siod_send_queue_bytes", "Bytes of these.", func(in *input) int { return in.Transport.QueuedBytes }),
 	count("siod_volatile_dropped_total", "Volatile messages dropped because they would have had to wait.", func(in *input) uint64 { return in.Transport.VolatileDropped }),
 	count("siod_queue_dropped_total", "Messages dropped from full queues by the policy drop-oldest.", func(in *input) uint64 { return in.Transport.OldestDropped }),
 	count("siod_conflated_total", "Waiting messages replaced by a newer one of the same key.", func(in *input) uint64 { return in.Transport.Conflated }),
