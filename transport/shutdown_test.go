@@ -17,8 +17,8 @@ func TestShutdown(t *testing.T) {
 	s := start(t, Config{})
 	c := s.dial("EIO=4&transport=websocket")
 	c.opens()
+	s.app.session(t) // which may open after the client knows of it
 	waits := s.openPolling("EIO=4")
-	s.app.session(t)
 	polled := waits.pending(s.app.session(t))
 	away := s.openPolling("EIO=4")
 	s.app.session(t)

@@ -106,7 +106,7 @@ func TestProbeFails(t *testing.T) {
 				c.closes(tt.close)
 				c.over()
 			}
-			eventually(t, "the end of the probe", func() bool { x.mu.Lock(); defer x.mu.Unlock(); return x.probe == nil })
+			eventually(t, "the end of the probe", func() bool { x.mu.Lock(); defer x.mu.Unlock(); return x.life.probe == probeNone })
 			p.posts("4a")
 			p.polls("4a")
 			again := p.upgrade()
