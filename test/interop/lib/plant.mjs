@@ -4,6 +4,7 @@ import net from "node:net";
 import * as wire from "./wire.mjs";
 
 const NOOP = { type: "6", text: "" };
+const MOST = 16; // packets in one payload that every client takes; python-engineio leaves over more
 
 export class Plant {
   /** defect is an entry of defects.mjs; its state lives as long as the plant. */
@@ -14,6 +15,7 @@ export class Plant {
     this.state = {};
     this.direct = 0; // sessions that began as a WebSocket
     this.streams = new Map(); // session and direction → wire.Packets
+    this.surplus = new Map(); // session → packets for its next poll
     this.sockets = new Set();
     this.server = http.createServer((req, res) => this.poll(req, res).catch(() => res.destroy()));
     this.server.on("upgrade", (req, socket, head) => this.upgrade(req, socket, head));
@@ -102,7 +104,9 @@ export class Plant {
       const format = payload(eio, answer.headers["content-type"]);
       const packets = format.decode(content);
       const session = sid || JSON.parse(packets[0].text).sid;
-      const changed = this.changeAll(session, "server", eio, packets, true);
+      const changed = [...(this.surplus.get(session) ?? []), ...this.changeAll(session, "server", eio, packets, true)];
+      // What a defect adds waits for the next poll, or the client would notice the size of the payload and not the defect.
+      this.surplus.set(session, changed.splice(Math.max(MOST, packets.length)));
       content = format.encode(changed.length ? changed : [NOOP]);
     }
     res.writeHead(answer.statusCode, { ...answer.headers, "content-length": content.length }).end(content);
