@@ -5,6 +5,8 @@ SHELL := /usr/bin/env bash
 FUZZTIME ?= 60s
 COUNT ?= 6
 CLIENTS ?= 20000
+DROPS ?= 10000
+SEED ?= 0
 BASE ?=
 
 .PHONY: help
@@ -30,6 +32,10 @@ fuzz: ## Fuzz each decoder for FUZZTIME=60s
 .PHONY: soak
 soak: ## Let CLIENTS=20000 come, join, emit and go; fails if anything of them is left over
 	go test -count=1 -timeout 30m -v -run TestSoak ./test/soak -clients $(CLIENTS)
+
+.PHONY: recovery
+recovery: ## Lose DROPS=10000 connections in each configuration of servers; SEED=<number> repeats a plan
+	go test -count=1 -timeout 60m -v -run TestDrops ./test/recovery -drops $(DROPS) -seed $(SEED)
 
 .PHONY: lint
 lint: ## Format, vet, staticcheck, shell syntax and import rules only
