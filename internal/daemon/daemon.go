@@ -110,22 +110,46 @@ func addrText(a net.Addr) string {
 func (d *Daemon) server(h http.Handler) *http.Server {
 	c := d.Config
 	return &http.Server{
-		Handler: bounded(h, c.ReadTimeout), ReadHeaderTimeout: c.ReadHeaderTimeout, IdleTimeout: c.IdleTimeout, MaxHeaderBytes: int(c.MaxHeader),
+		Handler: bounded(h, c.ReadTimeout, c.WriteTimeout), ReadHeaderTimeout: c.ReadHeaderTimeout, IdleTimeout: c.IdleTimeout, MaxHeaderBytes: int(c.MaxHeader),
 		ErrorLog: slog.NewLogLogger(d.Log.Handler(), slog.LevelDebug),
 	}
 }
 
-// bounded gives every request with a body a deadline for it. A handler that
-// reads it sets its own; where nobody reads it, net/http does before it
-// answers, and would wait for ever.
-func bounded(h http.Handler, wait time.Duration) http.Handler {
+// bounded gives every request with a body a deadline for it, and every write of
+// an answer one. A handler that reads the body sets its own; where nobody reads
+// it, net/http does before it answers, and would wait for ever. The engine sets
+// deadlines for its writes itself; who asks for a file and does not read it
+// would hold a goroutine for ever.
+func bounded(h http.Handler, read, write time.Duration) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		rc := http.NewResponseController(w)
 		if r.Body != nil && r.Body != http.NoBody {
-			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(wait))
+			_ = rc.SetReadDeadline(time.Now().Add(read))
 		}
-		h.ServeHTTP(w, r)
+		p := &pacedWriter{ResponseWriter: w, rc: rc, wait: write}
+		p.renew() // for answers without a body
+		h.ServeHTTP(p, r)
 	})
 }
+
+// pacedWriter gives each write a deadline of its own, so that an answer may be
+// long and a profile may take its time.
+type pacedWriter struct {
+	http.ResponseWriter
+	rc   *http.ResponseController
+	wait time.Duration
+}
+
+func (p *pacedWriter) renew() { _ = p.rc.SetWriteDeadline(time.Now().Add(p.wait)) }
+
+// Write implements io.Writer.
+func (p *pacedWriter) Write(b []byte) (int, error) {
+	p.renew()
+	return p.ResponseWriter.Write(b)
+}
+
+// Unwrap lets http.ResponseController find the rest of the writer.
+func (p *pacedWriter) Unwrap() http.ResponseWriter { return p.ResponseWriter }
 
 // abandon ends a server that never served, or can no longer.
 func (d *Daemon) abandon(ctx context.Context) error {

@@ -3,8 +3,10 @@ package daemon
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -294,5 +296,44 @@ func TestReload(t *testing.T) {
 	live, restart := config.Changes(read(t), next)
 	if len(live) != 2 || len(restart) != 1 {
 		t.Errorf("changes %v and %v", live, restart)
+	}
+}
+
+// Who asks for much and reads nothing is cut off after write_timeout; who reads
+// slowly is not.
+func TestAnswerThatIsNotRead(t *testing.T) {
+	t.Parallel()
+	failed := make(chan error, 1)
+	d := start(t, read(t, "--write-timeout=500ms"), func(d *Daemon) {
+		d.Handler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			for {
+				if _, err := w.Write(make([]byte, 64<<10)); err != nil {
+					failed <- err
+					return
+				}
+			}
+		})
+	})
+	c, err := net.Dial("tcp", strings.TrimPrefix(d.clients, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := io.WriteString(c, "GET / HTTP/1.1\r\nHost: a\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	// For several times as long as one write may take something is read.
+	for begin := time.Now(); time.Since(begin) < time.Second; {
+		if _, err := io.CopyN(io.Discard, c, 256<<10); err != nil {
+			t.Fatal("cut off while it reads:", err)
+		}
+	}
+	select {
+	case err := <-failed:
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Error(err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("the answer is still being written")
 	}
 }
