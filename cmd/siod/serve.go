@@ -122,7 +122,8 @@ func notify(reload chan<- struct{}) (stop func()) {
 	}
 }
 
-// stats are the node's, with the events that nobody handled.
+// stats are the node's, with the events that nobody handled. The node counts
+// none of these itself: it did call a handler for them.
 func (s *server) stats() node.Stats {
 	st := s.Stats()
 	st.Unhandled += s.nobody.count.Load()
