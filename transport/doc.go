@@ -33,6 +33,8 @@
 //	drain             0 or 1 per connection; ends when nothing waits, within
 //	                  WriteTimeout for each 64 KiB
 //	Handler.Close     1 per session, for the time of the call
+//	moments           1 for the time of a step when an upgrade takes too long,
+//	                  or a poll that came during one has waited its 100 ms
 //
 // Requests are served on the HTTP server's goroutines. Shutdown waits for all
 // of the above but a Handler that does not return.
@@ -43,11 +45,11 @@
 //
 //	Session.dispatch   one call of Handler.Text or Binary at a time
 //	Session.mu         life cycle, connection, queue; held for non-blocking
-//	                   writes, never for a handler, except that the function
-//	                   given to SendStamped and the forms of a Message are made
-//	                   under it
+//	                   writes, never for a handler; the forms of a Message are
+//	                   made under it
 //	Shard.mu           inbox and position; the writer never takes Session.mu
-//	                   under it
+//	                   under it; the function given to SendStamped runs under
+//	                   both
 //	sessionBucket.mu, Engine.lingerMu, addressLimiter.mu, the wheel's: leaves
 //
 // # Memory
