@@ -84,10 +84,18 @@ func dispatch(ctx context.Context, p *process, args []string) error {
 }
 
 func help(_ context.Context, p *process, args []string) error {
+	if len(args) > 1 {
+		return &usageError{fmt.Sprintf("unexpected argument %q: help takes one command", args[1])}
+	}
+	var names []string
 	for _, c := range commands() {
 		if len(args) == 1 && args[0] == c.name && c.name != "help" {
 			return c.run(context.Background(), p, []string{"--help"})
 		}
+		names = append(names, c.name)
+	}
+	if len(args) == 1 && args[0] != "help" {
+		return &usageError{fmt.Sprintf("unknown command %q%s", args[0], or(config.DidYouMean(args[0], names), ": siod help lists them"))}
 	}
 	fmt.Fprint(p.stdout, "siod is a Socket.IO server.\n\nUsage: siod COMMAND [FLAG...]\n\nCommands:\n")
 	for _, c := range commands() {

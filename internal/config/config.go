@@ -41,7 +41,7 @@ type Listeners struct {
 	Namespaces     []string `json:"namespaces" doc:"Namespaces that clients may enter; a name that ends in * stands for all that begin like it." reload:"restart"`
 	Static         string   `json:"static" empty:"none" doc:"Directory of files to serve beside the endpoint." reload:"restart"`
 	ClientBundle   string   `json:"client_bundle" empty:"none" doc:"Directory with the dist files of the npm package socket.io-client; its scripts are served below the endpoint's path, such as /socket.io/socket.io.js." reload:"restart"`
-	Shards         int      `json:"shards" zero:"one for each processor" doc:"Number of writers that connections are spread over." reload:"restart"`
+	Shards         int      `json:"shards" max:"4096" zero:"one for each processor" doc:"Number of writers that connections are spread over." reload:"restart"`
 }
 
 // Clients says which clients are served, and over what.

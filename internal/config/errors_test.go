@@ -48,6 +48,7 @@ func TestMistakes(t *testing.T) {
 		{environ: []string{"SIOD_MAX_ROOMS=many"}, want: `SIOD_MAX_ROOMS: "many" is not a whole number from 0 up`},
 		{file: "max_rooms: 0", want: `FILE: max_rooms: "0" must be at least 1`},
 		{file: "max_depth: 10001", want: `FILE: max_depth: "10001" is more than 10000, the most there may be`},
+		{args: []string{"--shards=1000000000"}, want: `--shards: "1000000000" is more than 4096, the most there may be`},
 		{file: "event_rate: fast", want: `FILE: event_rate: "fast" is not a number from 0 up`},
 		{args: []string{"--event-rate=NaN"}, want: `--event-rate: "NaN" is not a number from 0 up`},
 		{file: "eio3: maybe", want: `FILE: eio3: "maybe" is neither true nor false`},
