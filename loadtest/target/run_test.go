@@ -205,6 +205,11 @@ func TestMistakes(t *testing.T) {
 		{2, `--pingintervall: unknown flag: did you mean "--ping-interval"?`, nil, []string{"--pingintervall=1s"}},
 		{2, `unexpected argument "echo": see --help`, nil, []string{"echo"}},
 		{2, `--max-payload: "big" is not a size: write one such as 64KiB, 1MB or 4096`, nil, []string{"--max-payload=big"}},
+		{2, `--app: needs a value: handlers: bench, engine, protocol, echo, interop`, nil, []string{"--app"}},
+		{2, `.: cannot read the configuration: is a directory`, nil, []string{"--config=."}},
+		{2, `--static: run_test.go is not a directory`, nil, []string{"--static=run_test.go"}},
+		{2, `--shards: "1000000000" is more than 4096, the most there may be`, nil, []string{"--shards=1000000000"}},
+		{2, `SIOD_LISTEN: "x" is not an address: write host:port, such as 127.0.0.1:3000 or :3000`, []string{"SIOD_LISTEN=x"}, nil},
 		{2, `SIOD_EIO: unknown variable: did you mean "SIOD_EIO3"?`, []string{"SIOD_EIO=3"}, nil},
 		{1, "cannot listen on " + taken.Addr().String() + ": the address is in use: stop the program that has it, or choose another with --listen", nil, []string{"--listen=" + taken.Addr().String()}},
 	} {
