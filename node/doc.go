@@ -59,7 +59,8 @@
 //
 // # Goroutines
 //
-// A mailbox has one while it has work; a client on its way into a namespace
+// A mailbox has one while it has work, of which a few for each processor wait
+// for the next mailbox; a client on its way into a namespace
 // with middleware, OnConnect or recovery one until it is decided; a broadcast
 // with acknowledgements one for other servers' answers, and one on each of
 // these; events of another server one while there are any. One watches the
@@ -83,7 +84,7 @@
 //	session.mu       whose the session is, and its history
 //	recovery.mu, feed.mu
 //
-// mailbox.mu, Namespace.mu, roomEvents.mu, serverEvents.mu and lapses.mu are
+// mailbox.mu, workers.mu, Namespace.mu, roomEvents.mu, serverEvents.mu and lapses.mu are
 // leaves. The application's code is called under none of them, but for OnRoom,
 // which may run under session.turn.
 package node

@@ -103,16 +103,27 @@ func (m *mailbox) push(w *work) (start bool) {
 	return start
 }
 
-// startWork starts the mailbox's goroutine. After Shutdown, which has waited
+// startWork gives the mailbox a goroutine. After Shutdown, which has waited
 // for all handlers, only the last rites of a socket can be due, of an end that
 // raced it: these the caller does itself.
 func (s *Socket) startWork() {
-	if !s.ns.srv.tasks.start(s.work) {
+	srv := s.ns.srv
+	if !srv.tasks.begin() {
 		s.work()
+		return
+	}
+	if !srv.workers.hand(s) {
+		go srv.workers.run(s)
 	}
 }
 
-// work is the mailbox's goroutine.
+// workAsTask is work where startWork has counted a task.
+func (s *Socket) workAsTask() {
+	defer s.ns.srv.tasks.ended() // also if a handler ends its goroutine
+	s.work()
+}
+
+// work empties the mailbox.
 func (s *Socket) work() {
 	for {
 		w := s.mailbox.next()

@@ -23,6 +23,7 @@ type Server struct {
 	root   *Namespace
 
 	tasks      tasks
+	workers    workers
 	ctx        context.Context // ends when Shutdown begins
 	cancel     context.CancelFunc
 	last       context.Context // ends when Shutdown does
@@ -60,6 +61,7 @@ func New(cfg Config) (*Server, error) {
 	srv.ctx, srv.cancel = context.WithCancel(context.Background())
 	srv.last, srv.cancelLast = context.WithCancel(context.Background())
 	srv.tasks.init()
+	srv.workers.init()
 	srv.underway.init()
 	srv.collectors.init(srv)
 	srv.serverEvents.init(srv)

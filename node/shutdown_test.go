@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"runtime"
 	"testing"
 	"time"
 
@@ -227,4 +228,21 @@ func TestEventRate(t *testing.T) {
 	if r := wait(t, ends, "the end"); r != transport.ReasonServerNamespace {
 		t.Errorf("reason %q", r)
 	}
+}
+
+// A handler that ends its goroutine does not keep Shutdown waiting.
+func TestGoexit(t *testing.T) {
+	t.Parallel()
+	srv := start(t, nil)
+	running := make(chan struct{}, 1)
+	srv.Of("/").OnEvent("exit", func(context.Context, *node.Event) error {
+		running <- struct{}{}
+		runtime.Goexit()
+		return nil
+	})
+	srv.connect(t, "/", nil).emit("exit")
+	wait(t, running, "the handler")
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	must(t, srv.Shutdown(ctx))
 }

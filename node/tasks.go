@@ -142,6 +142,7 @@ func (srv *Server) Shutdown(ctx context.Context) error {
 	if e := srv.tasks.wait(ctx); err == nil {
 		err = e
 	}
+	srv.workers.close()
 	srv.down.Store(true)
 	srv.cancelLast()
 	srv.recovery.close()
