@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os/exec"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/siod-io/siod/test/internal/nodejs"
@@ -26,11 +25,10 @@ func (w *world) jsPeers(first, n int) []*peer {
 	}
 	setup.Do(func() { nodejs.Setup(w.t, "interop") })
 	all := make([]*peer, n)
-	online := make([]atomic.Bool, n)
 	args := []string{"clients.mjs", fmt.Sprint(first)}
 	for i := range all {
 		p := w.newPeer(first+i, jsClient)
-		p.connected = online[i].Load
+		p.connected = p.online.Load
 		all[i] = p
 		args = append(args, w.relay(p))
 	}
@@ -55,7 +53,7 @@ func (w *world) jsPeers(first, n int) []*peer {
 		lines := bufio.NewScanner(out)
 		lines.Buffer(nil, 1<<20)
 		for lines.Scan() {
-			if err := w.jsLine(all, online, first, lines.Bytes()); err != nil {
+			if err := w.jsLine(all, first, lines.Bytes()); err != nil {
 				w.model.fault(other, "output of clients.mjs: %v: %s", err, lines.Text())
 			}
 		}
@@ -78,7 +76,7 @@ func (w *world) jsPeers(first, n int) []*peer {
 
 // jsLine takes one line of the process: a JSON array that begins with the
 // client's number and what happened to it.
-func (w *world) jsLine(all []*peer, online []atomic.Bool, first int, line []byte) error {
+func (w *world) jsLine(all []*peer, first int, line []byte) error {
 	var parts []json.RawMessage
 	var index int
 	var what, text string
@@ -93,11 +91,11 @@ func (w *world) jsLine(all []*peer, online []atomic.Bool, first int, line []byte
 	switch what {
 	case "connect":
 		p.told(len(parts) > 3 && string(parts[3]) == "true", text)
-		online[index-first].Store(true)
+		p.online.Store(true)
 	case "event":
 		p.receive(text, parts[3:])
 	case "disconnect":
-		online[index-first].Store(false)
+		p.online.Store(false)
 		p.lost.Add(1)
 	default:
 		p.fault(other, "%s: %s", what, text)

@@ -26,6 +26,7 @@ type peer struct {
 	links chan *link // the newest, for the cutter
 
 	connected func() bool
+	online    atomic.Bool // of a client in another process
 	agrees    func() bool // about the id and recovered, while nothing changes; nil if told has said so
 	cur       atomic.Pointer[session]
 	lost      atomic.Int64 // connections
