@@ -47,7 +47,7 @@ func (n *network) dial(ctx context.Context, addr string) (*link, error) {
 	case 0: // within the handshake, or about CONNECT and the replay
 		l.left.Store(int64(100 + n.rand.IntN(1500)))
 	default:
-		l.left.Store(int64(1000 + n.rand.IntN(40_000)))
+		l.left.Store(int64(1000 + n.rand.IntN(20_000)))
 	}
 	return l, nil
 }

@@ -84,9 +84,7 @@ func (w *world) step() {
 		ss.mu.Unlock()
 		w.must("volatile", s.Volatile().Emit(ctx, w.newID("some"), w.args()...))
 	}
-	if w.rand.IntN(4) == 0 {
-		pause(nil, time.Millisecond)
-	}
+	pause(nil, time.Millisecond)
 }
 
 // pick is a server that takes part.
@@ -197,7 +195,7 @@ func (w *world) emitDurable(ctx context.Context, all []*session) {
 
 // emitAll emits events that everybody gets, as fast as they go.
 func (w *world) emitAll(stop <-chan struct{}, i int, s *server) {
-	for n := 0; pause(stop, 2*time.Millisecond); n++ {
+	for n := 0; pause(stop, 10*time.Millisecond); n++ {
 		if !s.up.Load() {
 			continue
 		}
@@ -215,7 +213,7 @@ func (w *world) emitAll(stop <-chan struct{}, i int, s *server) {
 
 // emitSide emits directly while the plan goes on.
 func (w *world) emitSide(stop <-chan struct{}) {
-	for pause(stop, 2*time.Millisecond) {
+	for pause(stop, 4*time.Millisecond) {
 		all := w.model.lives()
 		if len(all) == 0 {
 			continue
@@ -231,7 +229,7 @@ func (w *world) emitSide(stop <-chan struct{}) {
 
 // cutLinks breaks links at any time.
 func (w *world) cutLinks(stop <-chan struct{}) {
-	for pause(stop, 8*time.Millisecond) {
+	for pause(stop, 4*time.Millisecond) {
 		w.peers[rand.IntN(len(w.peers))].cut()
 	}
 }
