@@ -25,10 +25,10 @@ type model struct {
 type class string
 
 const (
-	gap    class = "gap"
-	double class = "double"
-	false_ class = "false recovered"
-	other  class = "other"
+	gap     class = "gap"
+	double  class = "double"
+	falsely class = "false recovered"
+	other   class = "other"
 )
 
 // tally counts the claims of clients of one kind.
@@ -102,7 +102,7 @@ func (m *model) connected(s *node.Socket, client, at int, claimed bool, id strin
 		t.claims++
 		t.recovered++
 		if ss == nil || ss.client != client {
-			m.faultLocked(false_, "client %d recovered a session that is not its own", client)
+			m.faultLocked(falsely, "client %d recovered a session that is not its own", client)
 			return
 		}
 	case claimed && was != nil:

@@ -80,7 +80,7 @@ func (p *peer) fault(c class, format string, args ...any) {
 // told notes what the client's library says about a new connection.
 func (p *peer) told(recovered bool, sid string) {
 	if mine := sid == p.sid; mine != recovered {
-		p.fault(false_, "recovered is %v, and the session is %s after %s", recovered, sid, p.sid)
+		p.fault(falsely, "recovered is %v, and the session is %s after %s", recovered, sid, p.sid)
 	}
 	p.sid = sid
 }
@@ -117,7 +117,7 @@ func (p *peer) receive(name string, args []json.RawMessage) {
 		case ss == was:
 			p.fault(double, "the session begins twice")
 		case p.sid != "" && id != p.sid:
-			p.fault(false_, "session %s begins, and it was told %s", id, p.sid)
+			p.fault(falsely, "session %s begins, and it was told %s", id, p.sid)
 		}
 		p.cur.Store(ss)
 		p.fast = nil // of another session it may get an event again

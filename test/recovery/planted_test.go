@@ -108,10 +108,10 @@ func TestPlantedDefects(t *testing.T) {
 		"a session begins twice":                 {again(1, 8), double},
 		"planned events change places":           {swapped(8, 12), gap},
 		"direct events change places":            {swapped(9, 11), gap},
-		"recovered is said of a new session":     {instead(15, says("connect", `"s2"`, `true`)), false_},
-		"recovered is not said":                  {instead(7, says("connect", `"s1"`, `false`)), false_},
+		"recovered is said of a new session":     {instead(15, says("connect", `"s2"`, `true`)), falsely},
+		"recovered is not said":                  {instead(7, says("connect", `"s1"`, `false`)), falsely},
 		"recovered is said, and a session begins": {
-			instead(15, says("connect", `"s1"`, `true`)), false_},
+			instead(15, says("connect", `"s1"`, `true`)), falsely},
 		"a new session goes on with the old one": {instead(16, received("plan:c", offsetAt(8))), gap},
 		"an event has no offset":                 {instead(8, received("plan:b", `1`)), other},
 		"an event ends in its name":              {instead(8, received("plan:b")), other},

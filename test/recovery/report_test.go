@@ -45,7 +45,7 @@ func (w *world) report(steps int, took time.Duration) {
 	allowed := sum.claims - sum.excused - over
 	rate := 100 * float64(sum.recovered) / float64(max(allowed, 1))
 	w.t.Logf("recovered %d of %d that the rules allow: %.2f %%; gaps %d, doubles %d, false recovered %d, other faults %d",
-		sum.recovered, allowed, rate, m.count[gap], m.count[double], m.count[false_], m.count[other])
+		sum.recovered, allowed, rate, m.count[gap], m.count[double], m.count[falsely], m.count[other])
 	for _, f := range m.faults {
 		w.t.Errorf("seed %d: %s", w.seed, f)
 	}
