@@ -45,6 +45,9 @@ func (s *Socket) EmitWithAck(ctx context.Context, event string, args ...any) (pr
 // change nothing here.
 func (d Direct) EmitWithAck(ctx context.Context, event string, args ...any) (protocol.Args, error) {
 	s := d.s
+	if err := d.waitForRoom(ctx); err != nil {
+		return protocol.Args{}, err
+	}
 	f, err := s.ns.encode(event, args)
 	if err != nil {
 		return protocol.Args{}, err

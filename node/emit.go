@@ -7,10 +7,12 @@ import (
 	"github.com/siod-io/siod/transport"
 )
 
-// Emit sends an event to this client. It returns at once; what the client
-// cannot take yet waits in its bounded queue.
+// Emit sends an event to this client. What the client cannot take yet waits in
+// its bounded queue; Emit itself waits only while this server has more to write
+// than its inboxes hold.
 //
-// Errors: ErrReserved, *LimitError, an encoding error, ErrDisconnected.
+// Errors: ErrReserved, *LimitError, an encoding error, ErrDisconnected, ctx's
+// error if it had to wait.
 func (s *Socket) Emit(ctx context.Context, event string, args ...any) error {
 	return Direct{s: s}.Emit(ctx, event, args...)
 }
@@ -56,7 +58,10 @@ func (d Direct) Latest(key string) Direct { d.key = key; return d }
 func (d Direct) Compress(on bool) Direct { d.flags = d.flags.compress(on); return d }
 
 // Emit sends an event; see Socket.Emit.
-func (d Direct) Emit(_ context.Context, event string, args ...any) error {
+func (d Direct) Emit(ctx context.Context, event string, args ...any) error {
+	if err := d.waitForRoom(ctx); err != nil {
+		return err
+	}
 	f, err := d.s.ns.encode(event, args)
 	if err != nil {
 		return err
@@ -65,7 +70,10 @@ func (d Direct) Emit(_ context.Context, event string, args ...any) error {
 }
 
 // EmitArgs sends an event with encoded arguments; see Socket.EmitArgs.
-func (d Direct) EmitArgs(_ context.Context, event string, args protocol.Args) error {
+func (d Direct) EmitArgs(ctx context.Context, event string, args protocol.Args) error {
+	if err := d.waitForRoom(ctx); err != nil {
+		return err
+	}
 	f, err := d.s.ns.encodeArgs(event, args)
 	if err != nil {
 		return err
@@ -76,6 +84,15 @@ func (d Direct) EmitArgs(_ context.Context, event string, args protocol.Args) er
 // Send is Emit of the event "message".
 func (d Direct) Send(ctx context.Context, args ...any) error {
 	return d.Emit(ctx, "message", args...)
+}
+
+// waitForRoom waits until the client's shard takes more work (V22); a volatile
+// event is dropped there instead.
+func (d Direct) waitForRoom(ctx context.Context) error {
+	if d.flags&castVolatile != 0 {
+		return nil
+	}
+	return d.s.conn.session.Shard().Wait(ctx)
 }
 
 func (d Direct) emit(event string, f protocol.Frames) error {

@@ -72,8 +72,12 @@ type Shard struct {
 	spare  []Cast
 	bytes  int
 	pos    uint64        // Position of the latest cast that had one
-	space  chan struct{} // closed and replaced when a full inbox was taken
+	space  chan struct{} // closed and replaced when a full inbox has room again
 	closed bool
+
+	// crowded is set while the inbox is at its bounds, or was when it was last
+	// looked at: nobody waits for space if it is not.
+	crowded atomic.Bool
 
 	wake chan struct{}
 	done chan struct{}
@@ -105,7 +109,7 @@ func (sh *Shard) Index() int { return sh.index }
 // taken whatever came meanwhile, so the bounds are soft by the number of
 // emitters at work.
 func (sh *Shard) Wait(ctx context.Context) error {
-	for {
+	for sh.crowded.Load() {
 		sh.mu.Lock()
 		if sh.closed || !sh.full() {
 			sh.mu.Unlock()
@@ -119,6 +123,7 @@ func (sh *Shard) Wait(ctx context.Context) error {
 			return ctx.Err()
 		}
 	}
+	return nil
 }
 
 // Post hands a cast to the shard's writer and returns at once. Casts are
@@ -154,8 +159,21 @@ func (sh *Shard) append(c Cast) {
 		sh.pos = c.Position
 	}
 	sh.appended.Add(1)
+	if sh.full() {
+		sh.crowded.Store(true)
+	}
 	if len(sh.inbox) == 1 {
 		sh.wakeUp()
+	}
+}
+
+// roomy lets those go on who wait for space, if there is some again; sh.mu is
+// held.
+func (sh *Shard) roomy() {
+	if sh.crowded.Load() && !sh.full() && !sh.closed {
+		sh.crowded.Store(false)
+		close(sh.space)
+		sh.space = make(chan struct{})
 	}
 }
 
@@ -209,11 +227,8 @@ func (sh *Shard) take() (in []Cast, closed bool) {
 	if len(in) == 0 {
 		return nil, sh.closed
 	}
-	if sh.full() {
-		close(sh.space)
-		sh.space = make(chan struct{})
-	}
 	sh.inbox, sh.spare, sh.bytes = sh.spare[:0], in, 0
+	sh.roomy()
 	return in, sh.closed
 }
 
@@ -242,6 +257,7 @@ func (sh *Shard) takeSolos(free func(*Session) bool, dst []Cast) (solos []Cast, 
 		clear(sh.inbox[n:])
 		sh.inbox = sh.inbox[:n]
 	}
+	sh.roomy()
 	return dst, keep > 0
 }
 

@@ -3,6 +3,7 @@ package transport
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"strings"
@@ -299,5 +300,52 @@ func TestUnixSocket(t *testing.T) {
 	defer b.Close()
 	if c := newWSConn(a, wireWS4, 1000); c.fd >= 0 || c.raw != nil {
 		t.Error("raw writes on a connection without a descriptor")
+	}
+}
+
+// A full inbox makes emitters wait until there is room again, whether the
+// writer takes all of it or only what is for single sessions, or until the
+// shard is closed (V22).
+func TestWaitForRoom(t *testing.T) {
+	t.Parallel()
+	x, others := &Session{}, &Session{}
+	fill := func() *Shard {
+		sh := newShard(nil, 0)
+		for sh.depth() < inboxMaxCasts {
+			sh.Post(Cast{Message: NewText([]byte("42[]")), Solo: Recipient{Session: x}})
+		}
+		return sh
+	}
+	never, cancel := context.WithCancel(t.Context())
+	cancel()
+	for name, relieve := range map[string]func(*Shard){
+		"a pass":         func(sh *Shard) { sh.take() },
+		"single casts":   func(sh *Shard) { sh.takeSolos(func(s *Session) bool { return s == x }, nil) },
+		"the end":        func(sh *Shard) { sh.close() },
+		"an end, a pass": func(sh *Shard) { sh.close(); sh.take() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			sh := newShard(nil, 0)
+			if err := sh.Wait(never); err != nil {
+				t.Errorf("an empty inbox made an emitter wait: %v", err)
+			}
+			sh = fill()
+			if err := sh.Wait(never); !errors.Is(err, context.Canceled) {
+				t.Errorf("a full inbox, and the emitter's context had ended: %v", err)
+			}
+			sh.takeSolos(func(s *Session) bool { return s == others }, nil)
+			if err := sh.Wait(never); !errors.Is(err, context.Canceled) {
+				t.Errorf("nothing was taken, and an emitter went on: %v", err)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			defer cancel()
+			waited := make(chan error, 1)
+			go func() { waited <- sh.Wait(ctx) }()
+			relieve(sh)
+			if err := <-waited; err != nil {
+				t.Errorf("an emitter still waits: %v", err)
+			}
+		})
 	}
 }
