@@ -21,7 +21,7 @@ type Config struct {
 	// which of them a session lives on (R2). Empty means none.
 	Token string
 
-	// Shards is the number of writers. Zero means GOMAXPROCS.
+	// Shards is the number of writers, at most 4,096. Zero means GOMAXPROCS.
 	Shards int
 
 	// PingInterval is the time between heartbeats, PingTimeout how long an
@@ -154,16 +154,6 @@ const (
 	PolicyDropOldest Policy = "drop-oldest"
 )
 
-// Cookie is what a handshake's response sets; its value is the session id.
-type Cookie struct {
-	Name     string // empty means "io"
-	Path     string // empty means "/"
-	Domain   string
-	MaxAge   time.Duration // zero means a session cookie
-	Secure   bool          // always on when the handshake came over TLS
-	SameSite http.SameSite // zero means Lax
-}
-
 func (c Config) withDefaults() Config {
 	def := func(d *time.Duration, v time.Duration) {
 		if *d == 0 {
@@ -223,6 +213,12 @@ func (c Config) Validate() error {
 	if c.MaxPayload < 0 || c.MaxSessions < 0 || c.Shards < 0 || c.Queue.MaxBytes < 0 || c.Queue.MaxMessages < 0 {
 		bad("MaxPayload, MaxSessions, Shards and Queue bounds must not be negative")
 	}
+	if c.Shards > maxShards {
+		bad("Shards %d is more than %d, the most there may be", c.Shards, maxShards)
+	}
+	if c.Compression.Threshold < 0 || c.PerMessageDeflate.Threshold < 0 {
+		bad("Compression.Threshold and PerMessageDeflate.Threshold must not be negative")
+	}
 	if len(c.Transports) == 0 {
 		bad("Transports is empty: no client could connect")
 	}
@@ -233,6 +229,11 @@ func (c Config) Validate() error {
 	}
 	if c.Queue.Policy != PolicyDisconnect && c.Queue.Policy != PolicyDropOldest {
 		bad("Queue.Policy: %q is neither %q nor %q", c.Queue.Policy, PolicyDisconnect, PolicyDropOldest)
+	}
+	if c.Cookie != nil {
+		if err := c.Cookie.build("sid", false).Valid(); err != nil {
+			bad("Cookie: %w", err)
+		}
 	}
 	errs = append(errs, c.Events.limit().validate("Events"), c.Handshakes.validate("Handshakes"), c.CORS.validate())
 	return errors.Join(errs...)

@@ -65,27 +65,3 @@ func (e *Engine) responseHeaders(h http.Header, r *http.Request) {
 		e.cfg.Headers(h, r)
 	}
 }
-
-// cookie sets the session cookie on a handshake's response.
-func (e *Engine) cookie(h http.Header, r *http.Request, s *Session) {
-	c := e.cfg.Cookie
-	if c == nil {
-		return
-	}
-	ck := &http.Cookie{
-		Name: c.Name, Value: s.id, Path: c.Path, Domain: c.Domain, MaxAge: int(c.MaxAge.Seconds()),
-		HttpOnly: true, Secure: c.Secure || s.handshake.Secure, SameSite: c.SameSite,
-	}
-	if ck.Name == "" {
-		ck.Name = "io"
-	}
-	if ck.Path == "" {
-		ck.Path = "/"
-	}
-	if ck.SameSite == 0 {
-		ck.SameSite = http.SameSiteLaxMode
-	}
-	if v := ck.String(); v != "" {
-		h.Add("Set-Cookie", v)
-	}
-}

@@ -46,6 +46,10 @@ type Cast struct {
 	Key string
 }
 
+// maxShards keeps a mistyped number from taking all memory: each shard is a
+// goroutine with its tables.
+const maxShards = 4096
+
 // Bounds of a shard's inbox (V22). Above them Wait waits and volatile casts
 // are dropped.
 const (

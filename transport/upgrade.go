@@ -30,7 +30,7 @@ func (e *Engine) handshakePolling(w http.ResponseWriter, r *http.Request, q *que
 	contentType := p.finish(q)
 	buf.b = p.dst
 	h := w.Header()
-	e.cookie(h, r, s)
+	e.cookie(h, s)
 	if e.cfg.InitialHeaders != nil {
 		e.cfg.InitialHeaders(h, r)
 	}
