@@ -41,7 +41,7 @@ type session struct {
 	home   int // the server on which it began
 
 	mu      sync.Mutex
-	handles []*node.Socket // its sockets, the latest last
+	handles []*node.Socket // its latest sockets, the last one last
 	at      int            // server of the latest
 	rooms   map[string]bool
 
@@ -119,7 +119,8 @@ func (m *model) connected(s *node.Socket, client, at int, claimed bool, id strin
 	m.newest[client] = ss
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
-	ss.handles = append(ss.handles, s)
+	// An old socket keeps all that its session and its connection held.
+	ss.handles = append(slices.Clone(ss.handles[max(0, len(ss.handles)-2):]), s)
 	ss.at = at
 }
 
