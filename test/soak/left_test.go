@@ -39,8 +39,9 @@ func measure() left {
 
 // Slack of the comparison. Per client it is nothing: it does not grow with
 // their number.
+var spareGoroutines = 4 + 2*8*runtime.GOMAXPROCS(0) // each of two servers keeps eight a processor for mailboxes
+
 const (
-	spareGoroutines  = 4
 	spareDescriptors = 4
 	spareHeap        = 1 << 20
 )
