@@ -124,8 +124,9 @@ func (w oldWebSocket) close() {
 
 // oldPoll is long polling, with a connection for each request.
 type oldPoll struct {
-	ctx context.Context
-	url string
+	ctx   context.Context
+	url   string
+	early string // packets that came with the handshake's answer
 }
 
 var (
@@ -134,7 +135,7 @@ var (
 )
 
 func openOld(ctx context.Context, url string) (oldWire, error) {
-	p := &oldPoll{ctx, url + oldQuery + "polling&b64=1"}
+	p := &oldPoll{ctx: ctx, url: url + oldQuery + "polling&b64=1"}
 	body, err := p.do(http.MethodGet, "")
 	if err != nil {
 		return nil, err
@@ -144,6 +145,7 @@ func openOld(ctx context.Context, url string) (oldWire, error) {
 		return nil, fmt.Errorf("the handshake has no id: %s", body)
 	}
 	p.url += "&sid=" + sid[1]
+	p.early = body
 	return p, nil
 }
 
@@ -153,15 +155,15 @@ func (p *oldPoll) send(packet string) error {
 }
 
 func (p *oldPoll) await(packet string) error {
-	for {
-		body, err := p.do(http.MethodGet, "")
-		if err != nil {
+	want := fmt.Sprintf("%d:%s", len(packet), packet)
+	for body := p.early; !strings.Contains(body, want); {
+		var err error
+		if body, err = p.do(http.MethodGet, ""); err != nil {
 			return fmt.Errorf("waiting for %s: %w", packet, err)
 		}
-		if strings.Contains(body, fmt.Sprintf("%d:%s", len(packet), packet)) {
-			return nil
-		}
 	}
+	p.early = ""
+	return nil
 }
 
 func (p *oldPoll) close() {} // no request is open
