@@ -12,10 +12,10 @@ import (
 // the packets of such a poll lost. The first of two such polls may also be the
 // one that arrives late: it must not take what the client waits for elsewhere.
 type retry struct {
-	lastGet, lastPost uint64    // hashes of the stamps; 0: none was sent
-	gets              [4]uint64 // those of polls before the last, in no order
-	next              uint8     // the place in gets to be overwritten
-	sent              *buffer   // the last poll's answer, until the next poll comes; not to be changed
+	lastGet, lastPost uint64     // hashes of the stamps; 0: none was sent
+	gets              [64]uint64 // those of polls before the last, in no order: a poll of a busy client can be late by many
+	next              uint8      // the place in gets to be overwritten
+	sent              *buffer    // the last poll's answer, until the next poll comes; not to be changed
 	contentType       string
 }
 

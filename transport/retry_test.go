@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -130,20 +131,24 @@ func TestPollBehindItsRetry(t *testing.T) {
 	s := start(t, Config{})
 	p := s.openPolling("EIO=4")
 	q := p.query
-	for _, stamp := range []string{"a1", "a2", "a3"} {
+	const late = 60
+	var stamps []string
+	for i := range late {
+		stamp := fmt.Sprintf("a%d", i)
+		stamps = append(stamps, stamp)
 		p.query = q + "&t=" + stamp
 		p.posts("4" + stamp)
 		p.polls("4" + stamp)
 	}
 	p.query = q
 	p.posts("4kept")
-	for _, stamp := range []string{"a1", "a2"} {
+	for _, stamp := range stamps[:late-1] {
 		p.query = q + "&t=" + stamp
 		if a := p.poll(); a.status != 400 {
 			t.Errorf("%s again: %d %q", stamp, a.status, a.body)
 		}
 	}
-	p.query = q + "&t=a4"
+	p.query = q + "&t=new"
 	p.polls("4kept")
 	if len(s.app.closed) != 0 {
 		t.Error("the session has ended")
