@@ -46,6 +46,8 @@ func (n *network) dial(ctx context.Context, addr string) (*link, error) {
 	switch n.rand.IntN(4) {
 	case 0: // within the handshake, or about CONNECT and the replay
 		l.left.Store(int64(100 + n.rand.IntN(1500)))
+	case 1: // enough for a client that has missed much
+		l.left.Store(int64(20_000 + n.rand.IntN(200_000)))
 	default:
 		l.left.Store(int64(1000 + n.rand.IntN(20_000)))
 	}

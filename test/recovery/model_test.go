@@ -18,6 +18,7 @@ type model struct {
 	newest   []*session          // by client: whose OnConnect ran last
 	faults   []string            // the first ones
 	count    map[class]int
+	givenUp  int               // sessions, see giveUp
 	tally    map[string]*tally // by kind
 }
 
@@ -45,6 +46,7 @@ type session struct {
 	at      int            // server of the latest
 	rooms   map[string]bool
 
+	unsure   bool     // whether it is in a room: the plan is not checked any more
 	due      []string // of the plan: one emitter at a time, in its order
 	received int
 	side     int // direct events of other emitters
@@ -164,6 +166,17 @@ func (m *model) over(ss *session) {
 	m.live = slices.DeleteFunc(m.live, func(s *session) bool { return s == ss })
 }
 
+// giveUp is over for a session of which nobody knows whether it left a room.
+func (m *model) giveUp(ss *session) {
+	m.over(ss)
+	m.mu.Lock()
+	m.givenUp++
+	m.mu.Unlock()
+	ss.mu.Lock()
+	ss.unsure = true
+	ss.mu.Unlock()
+}
+
 // latest is the socket that the session was last seen with.
 func (ss *session) latest() *node.Socket { return ss.handles[len(ss.handles)-1] }
 
@@ -191,6 +204,9 @@ func (ss *session) direct(pick func(n int) int, id string, emit func(*node.Socke
 func (ss *session) planned(id string) (class, string) {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
+	if ss.unsure {
+		return "", ""
+	}
 	n := ss.received
 	if n < len(ss.due) && ss.due[n] == id {
 		ss.received++
@@ -237,7 +253,7 @@ func (ss *session) public(seq uint64) (class, string) {
 func (ss *session) settled() bool {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
-	return ss.received == len(ss.due) && ss.sideSeen == ss.side
+	return (ss.unsure || ss.received == len(ss.due)) && ss.sideSeen == ss.side
 }
 
 // reached reports whether the last of the events for everybody has come, which

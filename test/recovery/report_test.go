@@ -42,6 +42,9 @@ func (w *world) report(steps int, took time.Duration) {
 		w.t.Logf("%s: %d drops; %d claims, %d of a server that was gone, %d recovered, %d refused; %d of %d fast and volatile events not received, as they may be",
 			kind, lost, t.claims, t.excused, t.recovered, t.refused, sent-got, sent)
 	}
+	if m.givenUp > 0 {
+		w.t.Logf("%d sessions were lost between servers while they left a room", m.givenUp)
+	}
 	allowed := sum.claims - sum.excused - over
 	rate := 100 * float64(sum.recovered) / float64(max(allowed, 1))
 	w.t.Logf("recovered %d of %d that the rules allow: %.2f %%; gaps %d, doubles %d, false recovered %d, other faults %d",

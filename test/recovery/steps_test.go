@@ -132,17 +132,25 @@ func (w *world) changeRoom(ss *session) {
 	ss.mu.Unlock()
 }
 
+// lostAfter is when a session that is on its way between two servers is taken
+// for lost, which it may be if its client went elsewhere meanwhile.
+const lostAfter = 5 * time.Second
+
 // certainlyLeft makes sure of a Leave during which the socket ended.
 func (w *world) certainlyLeft(ss *session, room string) error {
 	if len(w.servers) == 1 {
 		return w.pick().In(ss.sid).SocketsLeave(w.t.Context(), room)
 	}
 	// The session may be on its way to another server: wait for it to arrive.
-	for {
+	for end := time.Now().Add(lostAfter); ; {
 		ss.mu.Lock()
 		s := ss.latest()
 		ss.mu.Unlock()
 		if w.model.failed() || !slices.Contains(w.model.lives(), ss) || !w.usable(ss) {
+			return node.ErrDisconnected
+		}
+		if time.Now().After(end) {
+			w.model.giveUp(ss)
 			return node.ErrDisconnected
 		}
 		if s.Connected() {
