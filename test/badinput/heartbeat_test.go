@@ -11,10 +11,11 @@ import (
 )
 
 // Rows 10, 11, 14, 15: peers that keep a session half alive. Pings are 300 ms
-// apart here, and 200 ms may pass to the answer.
+// apart here, and 1.5 s may pass to the answer: the honest client must keep to
+// that, too, whatever else the machine does.
 func TestHeartbeats(t *testing.T) {
 	t.Parallel()
-	g := serve(t, pingInterval, "300ms", pingTimeout, "200ms")
+	g := serve(t, pingInterval, "300ms", pingTimeout, "1500ms")
 
 	g.row("row 10 events but never a pong", func(t *testing.T, s *target.Server) {
 		start := time.Now()
@@ -34,8 +35,8 @@ func TestHeartbeats(t *testing.T) {
 		})
 		wantEnd(t, ws, wire.NoStatus)
 		// One more time-out than usual, for the one extension.
-		if took := time.Since(start); took < 460*time.Millisecond || took > 1200*time.Millisecond {
-			t.Errorf("the session lived for %v, want at most 700ms", took)
+		if took := time.Since(start); took < 1760*time.Millisecond || took > 5*time.Second {
+			t.Errorf("the session lived for %v, want at most 3.3s", took)
 		}
 		close(quit)
 		wg.Wait()
@@ -85,8 +86,8 @@ func TestHeartbeats(t *testing.T) {
 	g.row("row 15 a connection that goes silent", func(t *testing.T, s *target.Server) {
 		start := time.Now()
 		ws := connect(t, s.Addr)
-		ws.End() // reads and says nothing
-		if took := time.Since(start); took > 6500*time.Millisecond {
+		ws.End()                                             // reads and says nothing
+		if took := time.Since(start); took > 8*time.Second { // the heartbeat, and 5 s for the client's close frame
 			t.Errorf("the connection was kept for %v", took)
 		}
 	})
