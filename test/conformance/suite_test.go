@@ -15,12 +15,12 @@ import (
 
 const (
 	pingInterval   = 300 * time.Millisecond
-	pingTimeout    = 200 * time.Millisecond
+	pingTimeout    = time.Second
 	connectTimeout = 3 * time.Second
 	maxPayload     = 1000000
 
 	// late is what a busy machine may add to a time that is measured from here.
-	late = 400 * time.Millisecond
+	late = time.Second
 )
 
 // suite is a server and the revision that is spoken to it.
