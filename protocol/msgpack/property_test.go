@@ -169,7 +169,8 @@ func FuzzAppend(f *testing.F) {
 				}
 				continue
 			}
-			limits := protocol.Limits{MaxDepth: 2000, MaxEvent: len(text), MaxNamespace: len(text) + 1, MaxQuery: len(text) + 1}
+			most := 3*len(text) + 1 // a byte that is not UTF-8 becomes U+FFFD
+			limits := protocol.Limits{MaxDepth: 2000, MaxEvent: most, MaxNamespace: most, MaxQuery: most}
 			var p protocol.Packet
 			if err := msgpack.Decode(msg, limits, &p); err != nil {
 				checkRefusal(t, err, text, msg)
