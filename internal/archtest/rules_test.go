@@ -179,7 +179,6 @@ var forTests = []string{"backplane/backplanetest", "membership/membershiptest", 
 // has to leave this list, so that a rule whose subject vanished later fails.
 var planned = []string{
 	"backplane/natsio",
-	"backplane/embedded",
 	"emitter",
 	"membership/gossip",
 	"worker",

@@ -1,0 +1,311 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/siod-io/siod/membership"
+)
+
+const (
+	// settle is how long changes of the membership are collected before the
+	// routes follow them.
+	settle = 250 * time.Millisecond
+
+	// retryReload is when routes that the server refused are tried again.
+	retryReload = 5 * time.Second
+)
+
+// startMesh starts a server that stores nothing, with routes to everybody who is
+// known.
+func (s *Server) startMesh(ctx context.Context) error {
+	table := s.newTable()
+	routes := table.routes()
+	if err := s.run(ctx, routes); err != nil {
+		return err
+	}
+	s.route = s.advertised(s.routePort())
+	if err := s.announce(); err != nil {
+		return err
+	}
+	s.follow(table, routes, nil)
+	return nil
+}
+
+// startStore starts a store node. Its address is known to the others before it
+// listens, since none of them starts before it knows all: a port of any number
+// is therefore chosen first.
+func (s *Server) startStore(ctx context.Context) error {
+	for {
+		chosen, err := s.chooseRoute()
+		if err != nil {
+			return err
+		}
+		table := s.newTable()
+		if err := s.announce(); err != nil {
+			return err
+		}
+		routes, err := s.firstRoutes(ctx, table)
+		if err != nil {
+			return err
+		}
+		if err := s.runStore(ctx, routes); err != nil {
+			if chosen && s.portTaken(err) {
+				continue
+			}
+			return err
+		}
+		if err := s.StoreReady(ctx); err != nil {
+			return err
+		}
+		stores := without(table.stores(), s.route)
+		if err := s.remember(stores); err != nil {
+			return err
+		}
+		s.follow(table, routes, []string{s.route})
+		return nil
+	}
+}
+
+// runStore starts the server of a store node.
+func (s *Server) runStore(ctx context.Context, routes []string) error {
+	if err := s.run(ctx, routes); err != nil {
+		return err
+	}
+	if s.cfg.Store > 1 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	if err := s.hasten(ctx); err != nil {
+		s.cfg.Logger.Debug("the store node waits for its election", slog.Any("err", err))
+	}
+	return nil
+}
+
+// chooseRoute settles the address of the route listener, and reports whether
+// its port was chosen rather than configured.
+func (s *Server) chooseRoute() (chosen bool, err error) {
+	host, port, err := splitListen(s.cfg.Routes.Listen)
+	if err != nil {
+		return false, err
+	}
+	if chosen = port == 0; chosen {
+		l, err := net.Listen("tcp", s.cfg.Routes.Listen)
+		if err != nil {
+			return false, err
+		}
+		port = l.Addr().(*net.TCPAddr).Port
+		if err := l.Close(); err != nil {
+			return false, err
+		}
+	}
+	s.routeListen = net.JoinHostPort(host, fmt.Sprint(port))
+	s.route = s.advertised(port)
+	return chosen, nil
+}
+
+// portTaken reports whether a start failed since somebody else took the port
+// meanwhile, and makes the server ready for another try.
+func (s *Server) portTaken(err error) bool {
+	if !strings.Contains(err.Error(), syscall.EADDRINUSE.Error()) {
+		return false
+	}
+	s.ns.Shutdown()
+	s.ns.WaitForShutdown()
+	s.ns = nil
+	s.log = newServerLog(s.cfg.Logger, s.secrets())
+	return true
+}
+
+// firstRoutes returns the routes of the store nodes, this one among them, since
+// their number is what nats-server takes for the size of the set, and since
+// JetStream in a mesh does not start without any. It waits until all are known,
+// unless they came together once before.
+func (s *Server) firstRoutes(ctx context.Context, table *routeTable) ([]string, error) {
+	m, err := readMark(s.dir)
+	switch {
+	case err != nil:
+		return nil, err
+	case m != nil:
+		for _, addr := range m.Routes {
+			table.assume(addr, time.Now())
+		}
+	case s.cfg.Store > 1:
+		if err := s.awaitStores(ctx, table); err != nil {
+			return nil, err
+		}
+	}
+	return withAll(table.stores(), s.route), nil
+}
+
+// awaitStores waits until the members show as many store nodes as there are to
+// be.
+func (s *Server) awaitStores(ctx context.Context, table *routeTable) error {
+	watch, cancel := context.WithCancel(ctx)
+	defer cancel()
+	events := s.cfg.Members.Watch(watch)
+	defer func() { // the watch ends with its channel
+		cancel()
+		for range events {
+		}
+	}()
+	for {
+		found := len(withAll(table.stores(), s.route))
+		if found == s.cfg.Store {
+			return nil
+		}
+		select {
+		case ev, ok := <-events:
+			if !ok {
+				return fmt.Errorf("%w: %d of %d store nodes seen: %w", ErrNotReady, found, s.cfg.Store,
+					errors.Join(ctx.Err(), s.left()))
+			}
+			table.observe(ev, time.Now())
+		case <-ctx.Done():
+			return fmt.Errorf("%w: %d of %d store nodes seen: %w", ErrNotReady, found, s.cfg.Store, ctx.Err())
+		}
+	}
+}
+
+// left returns the reason why a watch ended by itself.
+func (s *Server) left() error {
+	if s.cfg.Members.Self().State.Present() {
+		return nil
+	}
+	return membership.ErrLeft
+}
+
+// newTable returns a table of those present.
+func (s *Server) newTable() *routeTable {
+	t := newRouteTable(s.cfg.Members.Self().ID)
+	now := time.Now()
+	for _, m := range s.cfg.Members.Members() {
+		t.observe(membership.Event{Kind: membership.Joined, Member: m}, now)
+	}
+	return t
+}
+
+// announce tells the others where the route listener is.
+func (s *Server) announce() error {
+	meta := maps.Clone(s.cfg.Members.Self().Meta)
+	if meta == nil {
+		meta = make(map[string]string)
+	}
+	meta[MetaRoute] = s.route
+	delete(meta, MetaStore)
+	if s.keepsStore() {
+		meta[MetaStore] = "1"
+	}
+	return s.cfg.Members.SetMeta(meta)
+}
+
+// routePort returns the port that the route listener has.
+func (s *Server) routePort() int {
+	if a := s.ns.ClusterAddr(); a != nil {
+		return a.Port
+	}
+	return 0
+}
+
+// follow has the routes follow the membership until Shutdown or until this node
+// left. current are those the server started with, fixed those it always has.
+func (s *Server) follow(table *routeTable, current, fixed []string) {
+	events := s.cfg.Members.Watch(s.life)
+	f := &follower{s: s, table: table, current: current, fixed: fixed, stores: table.stores()}
+	s.tasks.Go(func() { f.run(events) })
+}
+
+// follower is the goroutine of follow.
+type follower struct {
+	s       *Server
+	table   *routeTable
+	current []string // what the server has
+	fixed   []string
+	stores  []string // what the directory remembers
+}
+
+func (f *follower) run(events <-chan membership.Event) {
+	timer := time.NewTimer(settle)
+	defer timer.Stop()
+	armed := true // events come at once: those present
+	for {
+		select {
+		case ev, ok := <-events:
+			if !ok {
+				return
+			}
+			f.table.observe(ev, time.Now())
+			if !armed {
+				timer.Reset(settle)
+				armed = true
+			}
+		case now := <-timer.C:
+			armed = false
+			if next, ok := f.apply(now); ok {
+				timer.Reset(next)
+			}
+		}
+	}
+}
+
+// apply gives the server the routes of now. It returns when to do so again at
+// the latest.
+func (f *follower) apply(now time.Time) (next time.Duration, ok bool) {
+	if at := f.table.expire(now); !at.IsZero() {
+		next, ok = at.Sub(now), true
+	}
+	routes := withAll(f.table.routes(), f.fixed...)
+	if slices.Equal(routes, f.current) {
+		return next, ok
+	}
+	if err := f.s.reload(routes); err != nil {
+		f.s.cfg.Logger.Error("nats server refused its routes", slog.Any("err", err))
+		return retryReload, true
+	}
+	f.current = routes
+	f.remember()
+	return next, ok
+}
+
+// remember notes where the store nodes are, for the next start.
+func (f *follower) remember() {
+	stores := without(f.table.stores(), f.s.route)
+	if !f.s.keepsStore() || slices.Equal(stores, f.stores) {
+		return
+	}
+	if err := f.s.remember(stores); err != nil {
+		f.s.cfg.Logger.Error("routes of the store nodes were not written", slog.Any("err", err))
+		return
+	}
+	f.stores = stores
+}
+
+// reload gives the running server other routes.
+func (s *Server) reload(routes []string) error {
+	o, err := s.options(routes)
+	if err != nil {
+		return err
+	}
+	return s.ns.ReloadOptions(o)
+}
+
+// withAll returns sorted addresses with more of them, each once.
+func withAll(addrs []string, more ...string) []string {
+	all := slices.Concat(addrs, more)
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// without returns addresses without one.
+func without(addrs []string, one string) []string {
+	return slices.DeleteFunc(slices.Clone(addrs), func(a string) bool { return a == one })
+}

@@ -1,0 +1,135 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	natsd "github.com/nats-io/nats-server/v2/server"
+)
+
+const (
+	stepPoll  = 25 * time.Millisecond
+	stepAgain = 500 * time.Millisecond // when what came back is given up again
+)
+
+// StepDown gives up the lead of the streams that this server leads and of the
+// set of stores, and returns when others lead them: before a graceful
+// [Server.Shutdown], so that durable events wait 0.2 s instead of an election.
+// It does nothing on a server that leads nothing, or keeps the only store.
+//
+// Errors: that of ctx, wrapped, while no other store node took over.
+func (s *Server) StepDown(ctx context.Context) error {
+	if !s.keepsStore() || s.cfg.Store == 1 {
+		return nil
+	}
+	tick := time.NewTicker(stepPoll)
+	defer tick.Stop()
+	var asked time.Time
+	for {
+		led, err := s.leads()
+		if err != nil {
+			return fmt.Errorf("embedded: step down %s: %w", s.cfg.Name, err)
+		}
+		if !led.any() {
+			return nil
+		}
+		if time.Since(asked) >= stepAgain {
+			asked = time.Now()
+			err = s.giveUp(ctx, led)
+		}
+		select {
+		case <-tick.C:
+		case <-s.life.Done():
+			return ErrClosed
+		case <-ctx.Done():
+			return fmt.Errorf("embedded: step down %s: no other store node took over: %w",
+				s.cfg.Name, errors.Join(ctx.Err(), err))
+		}
+	}
+}
+
+// lead is what a server leads, or what nobody leads just now.
+type lead struct {
+	meta      bool
+	streams   []string
+	consumers [][2]string // stream and consumer
+}
+
+func (l lead) any() bool { return l.meta || len(l.streams)+len(l.consumers) > 0 }
+
+// leads returns what this server leads and replicates. What has no leader at
+// the moment counts as well: nobody took over yet.
+func (s *Server) leads() (l lead, err error) {
+	info, err := s.ns.Jsz(nil)
+	if err != nil {
+		return l, err
+	}
+	l.meta = info.Meta != nil && (info.Meta.Leader == s.cfg.Name || info.Meta.Leader == "")
+	detail, err := s.ns.JszAccount(&natsd.JSzOptions{Account: account, Streams: true, Consumer: true, Config: true})
+	if err != nil {
+		return l, err
+	}
+	for _, st := range detail.Streams {
+		if st.Config == nil || st.Config.Replicas < 2 {
+			continue
+		}
+		if s.leaderless(st.Cluster) {
+			l.streams = append(l.streams, st.Name)
+		}
+		for _, c := range st.Consumer {
+			if c.Cluster != nil && len(c.Cluster.Replicas) > 0 && s.leaderless(c.Cluster) {
+				l.consumers = append(l.consumers, [2]string{st.Name, c.Name})
+			}
+		}
+	}
+	return l, nil
+}
+
+// leaderless reports whether no other server leads a group.
+func (s *Server) leaderless(c *natsd.ClusterInfo) bool {
+	return c == nil || c.Leader == "" || c.Leader == s.cfg.Name
+}
+
+// giveUp steps down from everything. What this server does not lead, it leaves
+// alone.
+func (s *Server) giveUp(ctx context.Context, l lead) error {
+	var errs []error
+	for _, c := range l.consumers {
+		errs = append(errs, s.ns.JetStreamStepdownConsumer(account, c[0], c[1]))
+	}
+	for _, name := range l.streams {
+		errs = append(errs, s.ns.JetStreamStepdownStream(account, name))
+	}
+	if l.meta && s.ns.JetStreamIsLeader() {
+		errs = append(errs, s.giveUpMeta(ctx))
+	}
+	return errors.Join(errs...)
+}
+
+// giveUpMeta steps down from the lead of the set of stores. Only the system
+// account may ask for that.
+func (s *Server) giveUpMeta(ctx context.Context) error {
+	nc, err := s.connectSystem()
+	if err != nil {
+		return err
+	}
+	defer nc.Close()
+	ctx, cancel := context.WithTimeout(ctx, stepAgain)
+	defer cancel()
+	m, err := nc.RequestWithContext(ctx, natsd.JSApiLeaderStepDown, nil)
+	if err != nil {
+		return err
+	}
+	var answer natsd.JSApiLeaderStepDownResponse
+	if err := json.Unmarshal(m.Data, &answer); err != nil {
+		return err
+	}
+	if answer.Error != nil {
+		return answer.Error
+	}
+	return nil
+}

@@ -1,0 +1,185 @@
+package embedded
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+
+	natsd "github.com/nats-io/nats-server/v2/server"
+)
+
+// markName is the file in the store directory that says whose it is, and that
+// its set of store nodes came together once.
+const markName = "siod-store.json"
+
+// mark is the content of that file.
+type mark struct {
+	Version int      `json:"version"`
+	Name    string   `json:"name"`
+	Cluster string   `json:"cluster"`
+	Stores  int      `json:"stores"`
+	Mesh    bool     `json:"mesh"`   // servers that stand alone store in another form
+	Routes  []string `json:"routes"` // of the store nodes, as last seen
+}
+
+const markVersion = 1
+
+// openDir finds the store directory, or makes one that ends with the server, and
+// claims it.
+func (s *Server) openDir() (err error) {
+	s.dir = s.cfg.Dir
+	if s.dir == "" {
+		if s.dir, err = os.MkdirTemp("", "siod-store-"); err != nil {
+			return fmt.Errorf("embedded: temporary store: %w", err)
+		}
+		return nil
+	}
+	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+		return fmt.Errorf("embedded: store: %w", err)
+	}
+	if s.lock, err = lockDir(s.dir); err != nil {
+		return fmt.Errorf("%w: %s: %w", ErrStoreDir, s.dir, err)
+	}
+	if err = s.checkMark(); err != nil {
+		s.closeDir()
+	}
+	return err
+}
+
+// checkMark compares what the directory says with what the server is to be.
+func (s *Server) checkMark() error {
+	m, err := readMark(s.dir)
+	if err != nil || m == nil {
+		return err
+	}
+	refuse := func(what string, got, want any) error {
+		return fmt.Errorf("%w: %s holds the store of %s %v, not of %v; use another directory, or empty it to begin anew",
+			ErrStoreDir, s.dir, what, got, want)
+	}
+	switch {
+	case m.Version > markVersion:
+		return refuse("a later version,", m.Version, markVersion)
+	case m.Cluster != s.cfg.Cluster:
+		return refuse("cluster", m.Cluster, s.cfg.Cluster)
+	case m.Name != s.cfg.Name:
+		return refuse("server", m.Name, s.cfg.Name)
+	case m.Stores != s.cfg.Store:
+		return refuse("a set of", m.Stores, s.cfg.Store)
+	case m.Mesh != s.cfg.mesh():
+		return refuse("a server with routes:", m.Mesh, s.cfg.mesh())
+	}
+	return nil
+}
+
+// closeDir gives the directory up, and removes a temporary one.
+func (s *Server) closeDir() {
+	if s.lock != nil {
+		_ = s.lock.Close() // gives up the lock; nothing was written to it
+		s.lock = nil
+	}
+	if s.dir != "" && s.cfg.Dir == "" {
+		_ = os.RemoveAll(s.dir)
+	}
+}
+
+// remember notes in the directory that the set of store nodes came together,
+// and where they are.
+func (s *Server) remember(routes []string) error {
+	if s.cfg.Dir == "" {
+		return nil
+	}
+	text, err := json.Marshal(mark{
+		Version: markVersion, Name: s.cfg.Name, Cluster: s.cfg.Cluster,
+		Stores: s.cfg.Store, Mesh: s.cfg.mesh(), Routes: routes,
+	})
+	if err != nil {
+		return fmt.Errorf("embedded: %s: %w", markName, err)
+	}
+	if err := replaceFile(filepath.Join(s.dir, markName), text); err != nil {
+		return fmt.Errorf("embedded: %w", err)
+	}
+	return nil
+}
+
+// readMark returns nil without an error if there is none.
+func readMark(dir string) (*mark, error) {
+	text, err := os.ReadFile(filepath.Join(dir, markName))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	var m mark
+	if err == nil {
+		err = json.Unmarshal(text, &m)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrStoreDir, err)
+	}
+	return &m, nil
+}
+
+// replaceFile writes a file so that after a crash either the old or the new one
+// is there, whole.
+func replaceFile(name string, text []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), name)
+	}
+	if err != nil {
+		_ = os.Remove(f.Name())
+	}
+	return err
+}
+
+// seedAlone makes a raft group of one of a single store node in a mesh. By
+// itself nats-server expects two servers at least, and a group that misses one
+// of two has no leader. The file is what it keeps between starts: the size of
+// the group, and the ids of its members, little-endian, 32 bits each.
+func (s *Server) seedAlone(ns *natsd.Server) error {
+	dir := filepath.Join(s.dir, natsd.JetStreamStoreDir, systemAccount, "_js_", "_meta_")
+	name := filepath.Join(dir, "peers.idx")
+	if _, err := os.Stat(name); err == nil {
+		return nil
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	file := binary.LittleEndian.AppendUint32(nil, 1)
+	file = binary.LittleEndian.AppendUint32(file, 1)
+	file = append(file, ns.NodeName()...)
+	file = binary.LittleEndian.AppendUint16(file, 0)
+	return replaceFile(name, file)
+}
+
+// hasten has a single store node that starts again elect itself at once instead
+// of after the election time-out, by lowering the quorum of its group from 1 to
+// 1. A store that never had a leader refuses, and takes its time.
+func (s *Server) hasten(ctx context.Context) error {
+	nc, err := s.connectSystem()
+	if err != nil {
+		return err
+	}
+	defer nc.Close()
+	m, err := nc.RequestWithContext(ctx, natsd.JSApiMetaRescue, []byte(`{"quorum_needed":1}`))
+	if err != nil {
+		return err
+	}
+	var answer natsd.JSApiMetaRescueResponse
+	if err := json.Unmarshal(m.Data, &answer); err != nil {
+		return err
+	}
+	if answer.Error != nil && !strings.Contains(answer.Error.Description, "empty") {
+		return answer.Error
+	}
+	return nil
+}
