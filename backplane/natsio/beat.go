@@ -1,0 +1,224 @@
+package natsio
+
+import (
+	"encoding/binary"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/siod-io/siod/backplane/wire"
+)
+
+// A beat is a node's sign of life. It is numbered: one that is missing says
+// that for a moment nothing of its sender arrived here, of which neither client
+// nor server need have noticed anything. Its data is the number of digests
+// sent so far, as a varint. The last beat of a node that closes is final.
+
+// peer is another node, as heard through the backplane.
+type peer struct {
+	heard atomic.Int64 // when, in nanoseconds since 1970
+	down  atomic.Bool  // the membership held it for dead, and it was not heard since
+
+	// Of the receiver's goroutine alone.
+	beats   uint64 // number of the newest beat
+	digests uint64 // number of the newest digest
+}
+
+// peers are the nodes that beat. What others send makes nobody a peer, so that
+// nobody without the permission to beat fills the table.
+type peers struct {
+	mu sync.RWMutex
+	m  map[string]*peer
+	n  uint64 // beats sent; guarded by sending
+	d  uint64 // digests sent; guarded by sending
+
+	bye bool // the last beat was sent; guarded by sending
+
+	sending sync.Mutex // held while a beat is numbered and sent
+}
+
+const (
+	maxPeers    = 4096
+	forgetAfter = 10 * time.Minute // a peer that is silent
+	missedBeats = 3                // until a peer counts as silent
+)
+
+func (ps *peers) init() { ps.m = make(map[string]*peer) }
+
+func (ps *peers) get(id string) *peer {
+	ps.mu.RLock()
+	defer ps.mu.RUnlock()
+	return ps.m[id]
+}
+
+// add returns the peer with an id and whether it is new. It is nil if there are
+// too many.
+func (ps *peers) add(id string) (p *peer, isNew bool) {
+	if p := ps.get(id); p != nil {
+		return p, false
+	}
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	if len(ps.m) >= maxPeers {
+		return nil, false
+	}
+	p = &peer{}
+	ps.m[id] = p
+	return p, true
+}
+
+// prune forgets peers that were not heard for long.
+func (ps *peers) prune(now time.Time) {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	for id, p := range ps.m {
+		if now.Sub(time.Unix(0, p.heard.Load())) > forgetAfter {
+			delete(ps.m, id)
+		}
+	}
+}
+
+// tick beats until the backplane closes, and does what is due now and then.
+func (b *Backplane) tick() {
+	t := time.NewTicker(b.cfg.Beat)
+	defer t.Stop()
+	for {
+		select {
+		case now := <-t.C:
+			b.beat()
+			b.reg.expire(now)
+			b.peers.prune(now)
+			b.isAnyoneThere(now)
+		case <-b.closed:
+			return
+		}
+	}
+}
+
+// beat publishes the digests that are due, and a beat.
+func (b *Backplane) beat() {
+	ps := &b.peers
+	ps.sending.Lock()
+	defer ps.sending.Unlock()
+	ps.d = b.digest(ps.d)
+	b.sendBeat(false)
+}
+
+// answerBeat beats so that a node which appeared knows of this one.
+func (b *Backplane) answerBeat() {
+	b.peers.sending.Lock()
+	defer b.peers.sending.Unlock()
+	b.sendBeat(false)
+}
+
+// sayBye publishes the last beat.
+func (b *Backplane) sayBye() {
+	b.peers.sending.Lock()
+	defer b.peers.sending.Unlock()
+	b.sendBeat(true)
+}
+
+// sendBeat publishes a beat. The caller holds peers.sending.
+func (b *Backplane) sendBeat(final bool) {
+	ps := &b.peers
+	if ps.bye {
+		return
+	}
+	ps.bye = final
+	ps.n++ // also if it cannot be sent: then it is missing
+	m := wire.Message{Sender: b.id, Counter: ps.n, Baseline: ps.n == 1, Final: final}
+	m.Data = binary.AppendUvarint(nil, ps.d)
+	if err := b.live.publish(b.space.Beat(b.id), "", m.Append(nil)); err != nil {
+		b.logger.Debug("beat not sent", "err", err)
+	}
+}
+
+// takeBeat runs on the receiver.
+func (b *Backplane) takeBeat(msg *nats.Msg) {
+	m, ok := b.decode(msg)
+	if !ok {
+		return
+	}
+	id := m.From()
+	if msg.Subject != b.space.Beat(id) {
+		b.stats.forged.Add(1)
+		return
+	}
+	p, isNew := b.peers.add(id)
+	if p == nil {
+		return
+	}
+	if m.Final {
+		p.heard.Store(0)
+		return
+	}
+	b.hear(id)
+	digests, size := binary.Uvarint(m.Data)
+	if size <= 0 {
+		b.stats.malformed.Add(1)
+		return
+	}
+	if !isNew && (m.Counter != p.beats+1 || digests != p.digests) && !m.Baseline {
+		b.doubt()
+	}
+	p.beats, p.digests = m.Counter, digests
+	if isNew {
+		b.answerBeat()
+	}
+}
+
+// hear notes that a process was heard, and returns it if it is a peer.
+func (b *Backplane) hear(id string) *peer {
+	now := time.Now().UnixNano()
+	b.heard.Store(now)
+	if b.alone.Load() {
+		b.alone.Store(false)
+	}
+	p := b.peers.get(id)
+	if p != nil {
+		p.heard.Store(now)
+		if p.down.Load() {
+			p.down.Store(false)
+		}
+	}
+	return p
+}
+
+// isAnyoneThere decides whether this node is alone.
+func (b *Backplane) isAnyoneThere(now time.Time) {
+	silent := func() bool { return now.Sub(time.Unix(0, b.heard.Load())) > missedBeats*b.cfg.Beat }
+	if silent() && now.Sub(b.since) > missedBeats*b.cfg.Beat {
+		b.alone.Store(true)
+		if !silent() { // somebody was heard at this moment
+			b.alone.Store(false)
+		}
+	}
+}
+
+// Alone implements backplane.Solitary: nobody was heard for three beats.
+func (b *Backplane) Alone() bool { return b.alone.Load() }
+
+// Heard implements backplane.Backplane.
+func (b *Backplane) Heard(id string) bool {
+	p := b.peers.get(id)
+	return p != nil && time.Since(time.Unix(0, p.heard.Load())) < missedBeats*b.cfg.Beat
+}
+
+// isDown reports whether the membership held a node for dead and it was not
+// heard since.
+func (b *Backplane) isDown(id string) bool {
+	p := b.peers.get(id)
+	return p != nil && p.down.Load()
+}
+
+// NodeDown implements backplane.Backplane. The node counts as silent until it
+// is heard again.
+func (b *Backplane) NodeDown(id string) {
+	if p := b.peers.get(id); p != nil {
+		p.heard.Store(0)
+		p.down.Store(true)
+	}
+	b.calls.down(id)
+}

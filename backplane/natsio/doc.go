@@ -1,0 +1,60 @@
+// Package natsio is the backplane of a cluster, on NATS: an embedded server in
+// this process or an external one. It implements backplane.Backplane, Logged
+// and Solitary.
+//
+// It stands on backplane/subject, which makes every subject, and backplane/wire,
+// the form of messages; the server itself is in backplane/embedded or elsewhere.
+// Nothing above it knows NATS.
+//
+//	server, err := embedded.Start(ctx, embedded.Config{Name: "a"})
+//	…
+//	bp, err := natsio.Connect(ctx, natsio.Config{
+//		ID:        membership.NewID(),
+//		InProcess: server,
+//		Options:   server.NodeOptions(),
+//	})
+//
+// # Connections
+//
+// Each node has two. The live one carries the fast class, requests, replies and
+// signs of life; the server does not echo to it what it sent. The other one is
+// for logs, so that a slow log delays nothing else. Neither buffers while it is
+// down: what cannot be sent is refused at once with backplane.ErrDisconnected.
+//
+// # Order
+//
+// What arrives on the live connection goes through one channel and one goroutine,
+// which calls all handlers. Several would let messages of one sender overtake
+// each other from address to address. Replies have their own.
+//
+// # Losses
+//
+// Core NATS delivers at most once. What is lost is found in three ways (R22),
+// and told as a backplane.Gap:
+//
+//   - Messages are numbered by sender and subject. The next one that arrives
+//     shows how many are missing before it.
+//   - Every beat, a sender publishes how far it got on the subjects that became
+//     quiet, so that a lost end is found too.
+//   - Where numbers do not help, the loss is unknown in size, and told to the
+//     subscription of the node's own address: after a reconnect, when the
+//     channel was full, and when a beat of another node is missing, which is
+//     how a broken route between two servers shows.
+//
+// A sender counts with its first message at a subscription; what was lost before
+// that is not known.
+//
+// # Goroutines
+//
+// A Backplane has three of its own, apart from those of the NATS client: the
+// receiver, which calls handlers; the one that sorts replies to requests; and
+// the ticker, which beats. Numbers of received messages belong to the receiver
+// and need no lock.
+//
+// # Locks
+//
+// registry.mu, outbox.mu and syncs.mu may be held while the client takes a
+// message or a subscription. Taken under another one: calls.mu under syncs.mu,
+// link.mu under any. Handlers are called under no lock, and neither Subscribe
+// nor Close waits for one.
+package natsio
