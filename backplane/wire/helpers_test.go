@@ -1,12 +1,13 @@
 package wire_test
 
 import (
+	"bytes"
 	"encoding/binary"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/siod-io/siod/backplane"
 	"github.com/siod-io/siod/backplane/wire"
@@ -59,7 +60,8 @@ func chat() *wire.Message {
 
 // diff compares messages; how an absent slice is spelled does not matter.
 func diff(want, got *wire.Message) string {
-	return cmp.Diff(want, got, cmpopts.EquateEmpty())
+	return cmp.Diff(want, got, cmp.Comparer(bytes.Equal), cmp.Comparer(slices.Equal[[]string]),
+		cmp.Comparer(func(a, b [][]byte) bool { return slices.EqualFunc(a, b, bytes.Equal) }))
 }
 
 // field encodes one field without the package under test.

@@ -16,8 +16,10 @@ import (
 
 // messages draws messages within the default limits, with names of any bytes.
 func messages(t *rapid.T) *wire.Message {
+	// A few bytes, again and again: thousands of single draws would take long.
 	short := func(most int) string {
-		return string(rapid.SliceOfN(rapid.Byte(), 0, most).Draw(t, "bytes"))
+		b := rapid.SliceOfN(rapid.Byte(), 0, 8).Draw(t, "bytes")
+		return strings.Repeat(string(b), rapid.IntRange(1, most/8).Draw(t, "times"))
 	}
 	list := func(most int) []string {
 		n := rapid.IntRange(0, 5).Draw(t, "elements")
