@@ -76,7 +76,7 @@ const maxTokens = 6
 
 func (s Space) parse(subject string) (p Parsed, ok bool) {
 	rest, ok := strings.CutPrefix(subject, s.prefix)
-	if !ok || s.prefix == "" || len(subject) >= MaxLen {
+	if !ok || s.prefix == "" {
 		return p, false
 	}
 	var buf [maxTokens]string

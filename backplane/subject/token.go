@@ -47,6 +47,10 @@ func (t Token) Is(name string) bool {
 // whether it is the right one.
 func (t Token) Hashed() bool { return len(t) == hashLen && t[0] == 'h' }
 
+// Hashed reports whether the token of name holds a hash of it only, without
+// making the token.
+func Hashed(name string) bool { return form(name) == 'h' }
+
 // Decode returns the name, or false if t is hashed or is no token of any name.
 func (t Token) Decode() (name string, ok bool) {
 	var buf [MaxToken]byte

@@ -39,7 +39,7 @@ type Message struct {
 	Replies uint64
 
 	// Name is the name of the address it is published to, where the subject
-	// has only a hash of it (subject.Token.Hashed), and may be empty elsewhere.
+	// has only a hash of it (subject.Hashed), and may be empty elsewhere.
 	Name string
 }
 
