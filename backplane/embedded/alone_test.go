@@ -176,7 +176,7 @@ func TestLog(t *testing.T) {
 			t.Errorf("the log has the password %q", secret)
 		}
 	}
-	l := newServerLog(text.logger(slog.LevelInfo), []string{"hidden", ""})
+	l := newServerLog(text.logger(slog.LevelInfo), []string{"hidden", ""}, unwanted)
 	l.Errorf("route %v", "nats-route://route:hidden@host")
 	if got := text.String(); strings.Contains(got, "hidden") || !strings.Contains(got, "route:***@host") {
 		t.Errorf("a secret is not replaced:\n%s", got)

@@ -12,28 +12,35 @@ import (
 // passwords out of it, and remembers what the server called fatal, since that is
 // how one says why it did not start.
 type serverLog struct {
-	to      *slog.Logger
-	secrets *strings.Replacer
+	to       *slog.Logger
+	secrets  *strings.Replacer
+	unwanted []string
 
 	once   sync.Once
 	failed chan struct{} // closed when reason is set
 	reason string
 }
 
-// newServerLog hides secrets from what is logged.
-func newServerLog(to *slog.Logger, secrets []string) *serverLog {
+// Texts that are no news.
+var (
+	// Of every server: passwords are random and in memory only.
+	unwanted = []string{"Plaintext passwords detected"}
+
+	// Of a single store node in a mesh, which begins alone and with help.
+	unwantedOfSingle = []string{"Waiting for routing", "nsafe quorum rescue", "contact with a meta leader"}
+)
+
+// newServerLog hides secrets, and what is unwanted, from what is logged.
+func newServerLog(to *slog.Logger, secrets, unwanted []string) *serverLog {
 	var pairs []string
 	for _, s := range secrets {
 		if s != "" {
 			pairs = append(pairs, s, "***")
 		}
 	}
-	return &serverLog{to: to, secrets: strings.NewReplacer(pairs...), failed: make(chan struct{})}
-}
-
-// unwanted are the warnings that say nothing about this use of the server.
-var unwanted = []string{
-	"Plaintext passwords detected", // they are random and in memory only
+	return &serverLog{
+		to: to, secrets: strings.NewReplacer(pairs...), unwanted: unwanted, failed: make(chan struct{}),
+	}
 }
 
 func (l *serverLog) log(level slog.Level, format string, args []any) {
@@ -42,8 +49,8 @@ func (l *serverLog) log(level slog.Level, format string, args []any) {
 		return
 	}
 	text := l.text(format, args)
-	for _, prefix := range unwanted {
-		if strings.HasPrefix(text, prefix) {
+	for _, part := range l.unwanted {
+		if strings.Contains(text, part) {
 			return
 		}
 	}

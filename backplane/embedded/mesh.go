@@ -57,13 +57,13 @@ func (s *Server) startStore(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := s.runStore(ctx, routes); err != nil {
+		if err := s.run(ctx, routes); err != nil {
 			if chosen && s.portTaken(err) {
 				continue
 			}
 			return err
 		}
-		if err := s.StoreReady(ctx); err != nil {
+		if err := s.storeReady(ctx); err != nil {
 			return err
 		}
 		stores := without(table.stores(), s.route)
@@ -75,20 +75,20 @@ func (s *Server) startStore(ctx context.Context) error {
 	}
 }
 
-// runStore starts the server of a store node.
-func (s *Server) runStore(ctx context.Context, routes []string) error {
-	if err := s.run(ctx, routes); err != nil {
-		return err
+// storeReady waits for the leader of the store nodes, and helps a single one to
+// become it.
+func (s *Server) storeReady(ctx context.Context) error {
+	if s.single() {
+		if err := s.hasten(ctx); err != nil {
+			s.cfg.Logger.Debug("the store node waits for its election", slog.Any("err", err))
+		}
+		end, err := s.witness(ctx)
+		if err != nil {
+			return err
+		}
+		defer end()
 	}
-	if s.cfg.Store > 1 {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
-	defer cancel()
-	if err := s.hasten(ctx); err != nil {
-		s.cfg.Logger.Debug("the store node waits for its election", slog.Any("err", err))
-	}
-	return nil
+	return s.StoreReady(ctx)
 }
 
 // chooseRoute settles the address of the route listener, and reports whether
@@ -122,7 +122,7 @@ func (s *Server) portTaken(err error) bool {
 	s.ns.Shutdown()
 	s.ns.WaitForShutdown()
 	s.ns = nil
-	s.log = newServerLog(s.cfg.Logger, s.secrets())
+	s.log = s.newLog()
 	return true
 }
 
@@ -196,16 +196,29 @@ func (s *Server) newTable() *routeTable {
 
 // announce tells the others where the route listener is.
 func (s *Server) announce() error {
-	meta := maps.Clone(s.cfg.Members.Self().Meta)
-	if meta == nil {
-		meta = make(map[string]string)
-	}
+	meta := s.metaWithout()
 	meta[MetaRoute] = s.route
-	delete(meta, MetaStore)
 	if s.keepsStore() {
 		meta[MetaStore] = "1"
 	}
 	return s.cfg.Members.SetMeta(meta)
+}
+
+// retract takes that back after a start that failed. If it cannot, this node
+// left and nobody looks at its Meta.
+func (s *Server) retract() {
+	if s.route != "" {
+		_ = s.cfg.Members.SetMeta(s.metaWithout())
+	}
+}
+
+// metaWithout returns this node's Meta without the entries of this package.
+func (s *Server) metaWithout() map[string]string {
+	meta := make(map[string]string)
+	maps.Copy(meta, s.cfg.Members.Self().Meta)
+	delete(meta, MetaRoute)
+	delete(meta, MetaStore)
+	return meta
 }
 
 // routePort returns the port that the route listener has.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -73,6 +74,7 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 		err = s.startMesh(ctx)
 	}
 	if err != nil {
+		s.retract()
 		<-s.shutdown()
 		return nil, fmt.Errorf("embedded: start %s: %w", s.cfg.Name, err)
 	}
@@ -91,7 +93,7 @@ func prepare(cfg Config) (*Server, error) {
 	}
 	s.gate = &routeGate{s.routePasswords}
 	s.routeTLS = mutual(cfg.Routes.TLS)
-	s.log = newServerLog(cfg.Logger, s.secrets())
+	s.log = s.newLog()
 	s.life, s.stop = context.WithCancel(context.Background())
 	for _, role := range s.roles() {
 		p, err := PermissionsOf(cfg.Cluster, role)
@@ -116,6 +118,9 @@ func prepare(cfg Config) (*Server, error) {
 }
 
 func (s *Server) keepsStore() bool { return s.cfg.Store > 0 && s.cfg.IsStore }
+
+// single reports whether this is the only store node of a mesh.
+func (s *Server) single() bool { return s.keepsStore() && s.cfg.mesh() && s.cfg.Store == 1 }
 
 // startAlone starts a server without routes.
 func (s *Server) startAlone(ctx context.Context) error {
@@ -143,8 +148,8 @@ func (s *Server) run(ctx context.Context, routes []string) error {
 	}
 	s.ns = ns
 	ns.SetLoggerV2(s.log, false, false, false)
-	if s.keepsStore() && s.cfg.mesh() && s.cfg.Store == 1 {
-		if err := s.seedAlone(ns); err != nil {
+	if s.single() {
+		if err := s.seed(ns); err != nil {
 			return err
 		}
 	}
@@ -208,6 +213,14 @@ func (s *Server) roles() []Role {
 		return []Role{Node}
 	}
 	return []Role{Node, Emitter, Worker}
+}
+
+func (s *Server) newLog() *serverLog {
+	no := unwanted
+	if s.single() {
+		no = slices.Concat(no, unwantedOfSingle)
+	}
+	return newServerLog(s.cfg.Logger, s.secrets(), no)
 }
 
 // secrets are the texts that no log may show.

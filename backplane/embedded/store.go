@@ -1,17 +1,12 @@
 package embedded
 
 import (
-	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/go-json-experiment/json"
-
-	natsd "github.com/nats-io/nats-server/v2/server"
 )
 
 // markName is the file in the store directory that says whose it is, and that
@@ -139,47 +134,4 @@ func replaceFile(name string, text []byte) error {
 		_ = os.Remove(f.Name())
 	}
 	return err
-}
-
-// seedAlone makes a raft group of one of a single store node in a mesh. By
-// itself nats-server expects two servers at least, and a group that misses one
-// of two has no leader. The file is what it keeps between starts: the size of
-// the group, and the ids of its members, little-endian, 32 bits each.
-func (s *Server) seedAlone(ns *natsd.Server) error {
-	dir := filepath.Join(s.dir, natsd.JetStreamStoreDir, systemAccount, "_js_", "_meta_")
-	name := filepath.Join(dir, "peers.idx")
-	if _, err := os.Stat(name); err == nil {
-		return nil
-	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	file := binary.LittleEndian.AppendUint32(nil, 1)
-	file = binary.LittleEndian.AppendUint32(file, 1)
-	file = append(file, ns.NodeName()...)
-	file = binary.LittleEndian.AppendUint16(file, 0)
-	return replaceFile(name, file)
-}
-
-// hasten has a single store node that starts again elect itself at once instead
-// of after the election time-out, by lowering the quorum of its group from 1 to
-// 1. A store that never had a leader refuses, and takes its time.
-func (s *Server) hasten(ctx context.Context) error {
-	nc, err := s.connectSystem()
-	if err != nil {
-		return err
-	}
-	defer nc.Close()
-	m, err := nc.RequestWithContext(ctx, natsd.JSApiMetaRescue, []byte(`{"quorum_needed":1}`))
-	if err != nil {
-		return err
-	}
-	var answer natsd.JSApiMetaRescueResponse
-	if err := json.Unmarshal(m.Data, &answer); err != nil {
-		return err
-	}
-	if answer.Error != nil && !strings.Contains(answer.Error.Description, "empty") {
-		return answer.Error
-	}
-	return nil
 }
