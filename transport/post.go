@@ -67,7 +67,11 @@ func (e *Engine) guardBody(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func hasBody(r *http.Request) bool { return r.Body != nil && r.Body != http.NoBody }
+// hasBody reports whether a request has a body. In HTTP/2 one without has a Body
+// that is not http.NoBody.
+func hasBody(r *http.Request) bool {
+	return r.Body != nil && r.Body != http.NoBody && r.ContentLength != 0
+}
 
 // receivePost reads and dispatches the packets. A body that cannot be decoded
 // ends the session and is answered 400; what is wrong inside a message is the

@@ -47,6 +47,28 @@ func startTLS(t *testing.T, cfg Config) *server {
 	return startServer(t, cfg, &http.Server{TLSConfig: sc}, cc)
 }
 
+// Browsers poll over HTTP/2 where the server speaks it.
+func TestHTTP2(t *testing.T) {
+	t.Parallel()
+	s := startTLS(t, Config{})
+	s.http.Transport.(*http.Transport).ForceAttemptHTTP2 = true
+	p := s.openPolling("EIO=4")
+	p.posts("4hello")
+	p.polls("4hello")
+	req, err := http.NewRequestWithContext(t.Context(), "GET", s.url(p.query), strings.NewReader("a body"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := s.http.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != 400 || resp.ProtoMajor != 2 {
+		t.Errorf("GET with a body: %s by %s", resp.Status, resp.Proto)
+	}
+}
+
 func TestTLS(t *testing.T) {
 	t.Parallel()
 	s := startTLS(t, Config{Cookie: &Cookie{}})
