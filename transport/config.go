@@ -21,6 +21,11 @@ type Config struct {
 	// which of them a session lives on (R2). Empty means none.
 	Token string
 
+	// Foreign answers requests for sessions of other nodes: those whose id
+	// begins with another token than Token, which must be set. All nodes' tokens
+	// have the same length. Nil means that these sessions are unknown here.
+	Foreign Forwarder
+
 	// Shards is the number of writers, at most 4,096. Zero means GOMAXPROCS.
 	Shards int
 

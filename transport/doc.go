@@ -14,6 +14,7 @@
 //	Shard      owns the writing to its share of the sessions
 //	wsConn     one WebSocket, read by a goroutine of its own
 //	Message    one packet and the bytes it has on each kind of connection
+//	Forwarder  has other nodes answer for their sessions (transport/forward)
 //
 // # Writing
 //

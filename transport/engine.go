@@ -239,6 +239,8 @@ func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	switch {
+	case q.home != "":
+		e.serveForeign(w, r, &q)
 	case s == nil || q.transport == WebSocket:
 		if !e.hold() {
 			e.refuse(w, r, errFull("shutting down"))
@@ -258,7 +260,11 @@ func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.Method == http.MethodPost:
 		e.servePost(w, r, s, &q)
 	default:
-		w.Header().Set("Allow", "GET, POST")
-		e.refuse(w, r, &RequestError{Code: CodeBadMethod, Status: http.StatusMethodNotAllowed, Context: clip(r.Method)})
+		e.badMethod(w, r)
 	}
+}
+
+func (e *Engine) badMethod(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Allow", "GET, POST")
+	e.refuse(w, r, &RequestError{Code: CodeBadMethod, Status: http.StatusMethodNotAllowed, Context: clip(r.Method)})
 }

@@ -129,9 +129,27 @@ var errPanicked = &RequestError{Code: CodeForbidden, Status: http.StatusInternal
 // refusedByHandler is what a client is told of an error of Handler.Open, which
 // may itself be a *RequestError that says how to answer.
 func refusedByHandler(err error) *RequestError {
-	if re, ok := errors.AsType[*RequestError](err); ok {
-		own := *re // the handler may return the same one every time
-		return &own
+	if re := requestError(err); re != nil {
+		return re
 	}
 	return &RequestError{Code: CodeForbidden, Message: err.Error(), Context: "refused by the handler"}
+}
+
+// refusedByForwarder is what a client is told of an error of Config.Foreign.
+func refusedByForwarder(err error) *RequestError {
+	if re := requestError(err); re != nil {
+		return re
+	}
+	return &RequestError{Code: CodeSessionUnknown, Context: err.Error()}
+}
+
+// requestError returns a copy of the *RequestError in err, or nil: whoever made
+// it may return the same one every time.
+func requestError(err error) *RequestError {
+	re, ok := errors.AsType[*RequestError](err)
+	if !ok {
+		return nil
+	}
+	own := *re
+	return &own
 }

@@ -11,6 +11,7 @@ import (
 // building a map for each poll.
 type query struct {
 	eio, transport, sid, jsonp string
+	home                       string // token of the other node that has the session; set by verify
 	base64                     bool
 	many                       bool   // answers may hold more than fewPackets
 	stamp                      uint64 // hash of "t"

@@ -27,10 +27,10 @@ type stats struct {
 }
 
 func (s *stats) refuse(e *RequestError) {
-	switch e.Status {
-	case http.StatusServiceUnavailable:
+	switch {
+	case e.Status == http.StatusServiceUnavailable && e.Code != CodeSessionUnknown: // that is one whose home cannot be asked
 		s.refusedFull.Add(1)
-	case http.StatusRequestEntityTooLarge:
+	case e.Status == http.StatusRequestEntityTooLarge:
 		s.bodiesTooLarge.Add(1)
 	default:
 		if e.Code >= 0 && int(e.Code) < len(s.refused) { // a handler may have codes of its own

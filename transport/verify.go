@@ -9,7 +9,7 @@ import (
 
 // verify checks a request before anything is done for it, in about the order
 // of the reference server, and finds the session it names. The session is nil
-// for a handshake.
+// for a handshake, and for one of another node, whose token is q.home then.
 func (e *Engine) verify(r *http.Request, q *query) (*Session, *RequestError) {
 	switch {
 	case q.transport == Polling && e.polling || q.transport == WebSocket && e.ws:
@@ -42,7 +42,7 @@ func (e *Engine) verify(r *http.Request, q *query) (*Session, *RequestError) {
 	case q.transport == Polling && upgrade:
 		return nil, &RequestError{Code: CodeBadRequest, Context: "transport=polling with an Upgrade header"}
 	}
-	if s == nil {
+	if s == nil && q.home == "" {
 		err = e.verifyHandshake(r, q)
 	}
 	return s, err
@@ -51,6 +51,9 @@ func (e *Engine) verify(r *http.Request, q *query) (*Session, *RequestError) {
 func (e *Engine) verifySession(r *http.Request, q *query) (*Session, *RequestError) {
 	s := e.Session(q.sid)
 	switch {
+	case s == nil && e.foreign(q.sid):
+		q.home = strings.Clone(q.sid[:len(e.cfg.Token)])
+		return nil, nil
 	case s == nil:
 		return nil, &RequestError{Code: CodeSessionUnknown, Context: "no such session"}
 	case engineio.RevisionOf(q.eio) != s.rev:

@@ -32,10 +32,16 @@ var layers = []layer{
 		why:     "the lowest layer knows nothing of what it carries and needs nothing but the standard library",
 	},
 	{
-		subject: "transport/...",
-		ours:    []string{"transport/...", "protocol/...", "internal/..."},
+		subject: "transport",
+		ours:    []string{"protocol/...", "internal/..."},
 		never:   configuration,
 		why:     "sessions must be usable and testable without rooms, nodes or a cluster; the second transport engine depends on this border",
+	},
+	{
+		subject: "transport/forward",
+		ours:    []string{"transport", "membership", "protocol/...", "internal/..."},
+		never:   append([]string{"github.com/gobwas/..."}, configuration...),
+		why:     "a request is passed to the node that the membership names, whatever it carries: it is read by its home alone",
 	},
 	{
 		subject: "backplane",
