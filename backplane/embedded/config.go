@@ -122,6 +122,9 @@ var (
 	// ErrNotReady: the store nodes did not come together in time.
 	ErrNotReady = errors.New("embedded: no store yet")
 
+	// ErrAlone: no other store node is there to take over.
+	ErrAlone = errors.New("embedded: no other store node")
+
 	// ErrClosed: Shutdown was called.
 	ErrClosed = errors.New("embedded: server closed")
 )

@@ -7,21 +7,12 @@ import (
 	"log/slog"
 	"maps"
 	"net"
-	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/siod-io/siod/membership"
-)
-
-const (
-	// settle is how long changes of the membership are collected before the
-	// routes follow them.
-	settle = 250 * time.Millisecond
-
-	// retryReload is when routes that the server refused are tried again.
-	retryReload = 5 * time.Second
 )
 
 // startMesh starts a server that stores nothing, with routes to everybody who is
@@ -108,7 +99,7 @@ func (s *Server) chooseRoute() (chosen bool, err error) {
 			return false, err
 		}
 	}
-	s.routeListen = net.JoinHostPort(host, fmt.Sprint(port))
+	s.routeListen = net.JoinHostPort(host, strconv.Itoa(port))
 	s.route = s.advertised(port)
 	return chosen, nil
 }
@@ -229,96 +220,30 @@ func (s *Server) routePort() int {
 	return 0
 }
 
-// follow has the routes follow the membership until Shutdown or until this node
-// left. current are those the server started with, fixed those it always has.
-func (s *Server) follow(table *routeTable, current, fixed []string) {
-	events := s.cfg.Members.Watch(s.life)
-	f := &follower{s: s, table: table, current: current, fixed: fixed, stores: table.stores()}
-	s.tasks.Go(func() { f.run(events) })
-}
-
-// follower is the goroutine of follow.
-type follower struct {
-	s       *Server
-	table   *routeTable
-	current []string // what the server has
-	fixed   []string
-	stores  []string // what the directory remembers
-}
-
-func (f *follower) run(events <-chan membership.Event) {
-	timer := time.NewTimer(settle)
-	defer timer.Stop()
-	armed := true // events come at once: those present
-	for {
-		select {
-		case ev, ok := <-events:
-			if !ok {
-				return
-			}
-			f.table.observe(ev, time.Now())
-			if !armed {
-				timer.Reset(settle)
-				armed = true
-			}
-		case now := <-timer.C:
-			armed = false
-			if next, ok := f.apply(now); ok {
-				timer.Reset(next)
-			}
-		}
+// advertisedHost returns what the others are told: "host", or "host:port" if it
+// was configured so.
+func (s *Server) advertisedHost() (string, error) {
+	if a := s.cfg.Routes.Advertise; a != "" {
+		return a, nil
 	}
-}
-
-// apply gives the server the routes of now. It returns when to do so again at
-// the latest.
-func (f *follower) apply(now time.Time) (next time.Duration, ok bool) {
-	if at := f.table.expire(now); !at.IsZero() {
-		next, ok = at.Sub(now), true
-	}
-	routes := withAll(f.table.routes(), f.fixed...)
-	if slices.Equal(routes, f.current) {
-		return next, ok
-	}
-	if err := f.s.reload(routes); err != nil {
-		f.s.cfg.Logger.Error("nats server refused its routes", slog.Any("err", err))
-		return retryReload, true
-	}
-	f.current = routes
-	f.remember()
-	return next, ok
-}
-
-// remember notes where the store nodes are, for the next start.
-func (f *follower) remember() {
-	stores := without(f.table.stores(), f.s.route)
-	if !f.s.keepsStore() || slices.Equal(stores, f.stores) {
-		return
-	}
-	if err := f.s.remember(stores); err != nil {
-		f.s.cfg.Logger.Error("routes of the store nodes were not written", slog.Any("err", err))
-		return
-	}
-	f.stores = stores
-}
-
-// reload gives the running server other routes.
-func (s *Server) reload(routes []string) error {
-	o, err := s.options(routes)
+	host, _, err := splitListen(s.cfg.Routes.Listen)
 	if err != nil {
-		return err
+		return "", err
 	}
-	return s.ns.ReloadOptions(o)
+	if !isUnspecified(host) {
+		return host, nil
+	}
+	host, _, err = net.SplitHostPort(s.cfg.Members.Self().Addr)
+	if err != nil || isUnspecified(host) {
+		return "", fmt.Errorf("embedded: Routes.Listen is %s: Routes.Advertise is required", s.cfg.Routes.Listen)
+	}
+	return host, nil
 }
 
-// withAll returns sorted addresses with more of them, each once.
-func withAll(addrs []string, more ...string) []string {
-	all := slices.Concat(addrs, more)
-	slices.Sort(all)
-	return slices.Compact(all)
-}
-
-// without returns addresses without one.
-func without(addrs []string, one string) []string {
-	return slices.DeleteFunc(slices.Clone(addrs), func(a string) bool { return a == one })
+// advertised adds the port of the listener to s.advertise, if it has none.
+func (s *Server) advertised(port int) string {
+	if _, _, err := net.SplitHostPort(s.advertise); err == nil {
+		return s.advertise
+	}
+	return net.JoinHostPort(s.advertise, strconv.Itoa(port))
 }

@@ -162,3 +162,15 @@ func validRoute(addr string) bool {
 	}
 	return host != "" && len(host) <= 253
 }
+
+// withAll returns sorted addresses with more of them, each once.
+func withAll(addrs []string, more ...string) []string {
+	all := slices.Concat(addrs, more)
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// without returns addresses without one.
+func without(addrs []string, one string) []string {
+	return slices.DeleteFunc(slices.Clone(addrs), func(a string) bool { return a == one })
+}

@@ -3,13 +3,11 @@ package embedded
 import (
 	"context"
 	"crypto/rand"
-	"crypto/subtle"
 	"crypto/tls"
 	"fmt"
 	"net"
 	"os"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 
@@ -282,53 +280,3 @@ func (s *Server) shutdown() <-chan struct{} {
 	}()
 	return s.down
 }
-
-// advertisedHost returns what the others are told: "host", or "host:port" if it
-// was configured so.
-func (s *Server) advertisedHost() (string, error) {
-	if a := s.cfg.Routes.Advertise; a != "" {
-		return a, nil
-	}
-	host, _, err := splitListen(s.cfg.Routes.Listen)
-	if err != nil {
-		return "", err
-	}
-	if !isUnspecified(host) {
-		return host, nil
-	}
-	host, _, err = net.SplitHostPort(s.cfg.Members.Self().Addr)
-	if err != nil || isUnspecified(host) {
-		return "", fmt.Errorf("embedded: Routes.Listen is %s: Routes.Advertise is required", s.cfg.Routes.Listen)
-	}
-	return host, nil
-}
-
-// advertised adds the port of the listener to s.advertise, if it has none.
-func (s *Server) advertised(port int) string {
-	if _, _, err := net.SplitHostPort(s.advertise); err == nil {
-		return s.advertise
-	}
-	return net.JoinHostPort(s.advertise, strconv.Itoa(port))
-}
-
-// mutual completes the TLS configuration of routes: each end shows a certificate
-// and checks that of the other.
-func mutual(c *tls.Config) *tls.Config {
-	if c == nil {
-		return nil
-	}
-	c = c.Clone()
-	c.MinVersion = max(c.MinVersion, tls.VersionTLS12)
-	if c.ClientAuth < tls.RequireAndVerifyClientCert {
-		c.ClientAuth = tls.RequireAndVerifyClientCert
-	}
-	if c.ClientCAs == nil {
-		c.ClientCAs = c.RootCAs
-	}
-	if c.RootCAs == nil {
-		c.RootCAs = c.ClientCAs
-	}
-	return c
-}
-
-func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }

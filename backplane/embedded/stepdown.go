@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -14,6 +15,7 @@ import (
 const (
 	stepPoll  = 25 * time.Millisecond
 	stepAgain = 500 * time.Millisecond // when what came back is given up again
+	stepPeer  = 5 * time.Second        // for how long a peer that was heard counts as there
 )
 
 // StepDown gives up the lead of the streams that this server leads and of the
@@ -21,7 +23,8 @@ const (
 // [Server.Shutdown], so that durable events wait 0.2 s instead of an election.
 // It does nothing on a server that leads nothing, or keeps the only store.
 //
-// Errors: that of ctx, wrapped, while no other store node took over.
+// Errors: [ErrAlone] if no other store node is there, and that of ctx, wrapped,
+// while none took over. The server can be shut down all the same.
 func (s *Server) StepDown(ctx context.Context) error {
 	if !s.keepsStore() || s.cfg.Store == 1 {
 		return nil
@@ -36,6 +39,9 @@ func (s *Server) StepDown(ctx context.Context) error {
 		}
 		if !led.any() {
 			return nil
+		}
+		if led.alone {
+			return fmt.Errorf("embedded: step down %s: %w", s.cfg.Name, ErrAlone)
 		}
 		if time.Since(asked) >= stepAgain {
 			asked = time.Now()
@@ -55,6 +61,7 @@ func (s *Server) StepDown(ctx context.Context) error {
 // lead is what a server leads, or what nobody leads just now.
 type lead struct {
 	meta      bool
+	alone     bool // no other store node was heard lately
 	streams   []string
 	consumers [][2]string // stream and consumer
 }
@@ -68,7 +75,12 @@ func (s *Server) leads() (l lead, err error) {
 	if err != nil {
 		return l, err
 	}
-	l.meta = info.Meta != nil && (info.Meta.Leader == s.cfg.Name || info.Meta.Leader == "")
+	if m := info.Meta; m != nil && (m.Leader == s.cfg.Name || m.Leader == "") {
+		l.meta = true
+		l.alone = !slices.ContainsFunc(m.Replicas, func(p *natsd.PeerInfo) bool {
+			return !p.Offline && p.Active < stepPeer
+		})
+	}
 	detail, err := s.ns.JszAccount(&natsd.JSzOptions{Account: account, Streams: true, Consumer: true, Config: true})
 	if err != nil {
 		return l, err

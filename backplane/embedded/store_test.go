@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -164,12 +165,22 @@ func TestThreeStores(t *testing.T) {
 		t.Errorf("the newest entry is %q", got)
 	}
 
-	// All stop and come back, the last one only after the others were ready.
+	// All stop in good order, and come back, the last one only after the others
+	// were ready.
+	var alone bool
 	for _, s := range all {
+		err := s.StepDown(down)
+		alone = errors.Is(err, ErrAlone)
+		if err != nil && !alone {
+			t.Error(err)
+		}
 		if err := s.cfg.Members.Leave(t.Context()); err != nil {
 			t.Error(err)
 		}
 		stop(t, s)
+	}
+	if !alone {
+		t.Error("the last of three found somebody to take over")
 	}
 	two := stores(t, m, "s1", "s2")
 	if got := last(t, two["s1"]); got != "two" {
@@ -230,6 +241,9 @@ func TestOneStoreInAMesh(t *testing.T) {
 	t.Logf("it starts again in %v", time.Since(began))
 	if got := last(t, core); got != "one" {
 		t.Errorf("after a restart the newest entry is %q", got)
+	}
+	if st := again.Stats(); st.StoreLeader != "s1" || st.StoreBytes == 0 {
+		t.Errorf("its figures are %+v", st)
 	}
 	info, err := again.ns.Jsz(nil)
 	if err != nil || info.Meta == nil || info.Meta.Size != 1 {
@@ -336,4 +350,36 @@ func later(t *testing.T, name string) string {
 		t.Fatal(err)
 	}
 	return string(text)
+}
+
+// A port that was free when it was chosen may be taken when it is needed.
+func TestStorePortTaken(t *testing.T) {
+	t.Parallel()
+	cfg := newMesh(nil).config(t, "a")
+	cfg.Store, cfg.IsStore, cfg.Dir = 1, true, t.TempDir()
+	s, err := prepare(cfg.withDefaults())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { <-s.shutdown() }()
+	if chosen, err := s.chooseRoute(); err != nil || !chosen {
+		t.Fatalf("chosen %v, %v", chosen, err)
+	}
+	l, err := net.Listen("tcp", s.routeListen)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = s.run(t.Context(), []string{s.route})
+	if err == nil || !s.portTaken(err) {
+		t.Fatalf("its port is in use: %v", err)
+	}
+	if s.portTaken(errors.New("another reason")) {
+		t.Error("a start is tried again for whatever reason")
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.run(t.Context(), []string{s.route}); err != nil {
+		t.Errorf("the second try: %v", err)
+	}
 }
