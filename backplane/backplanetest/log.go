@@ -216,12 +216,18 @@ func asyncOrdered(s *suite) {
 	f := s.tail(a)
 	const n = 100
 	var want []uint64
+	var stored sync.WaitGroup
+	stored.Add(n)
 	for i := range uint64(n) {
 		env := event(a, i, "/")
 		env.Flags = backplane.FlagOrdered
-		s.check(s.log(a).AppendAsync(s.ctx, env, func(_ backplane.Position, err error) { s.check(err) }))
+		s.check(s.log(a).AppendAsync(s.ctx, env, func(_ backplane.Position, err error) {
+			s.check(err)
+			stored.Done()
+		}))
 		want = append(want, i)
 	}
+	stored.Wait()
 	var got []uint64
 	for _, e := range f.until(n) {
 		got = append(got, e.Envelope.ID)

@@ -44,7 +44,11 @@ type Backplane struct {
 	heard atomic.Int64 // when anybody else was, in nanoseconds since 1970
 	stats counters
 
-	logs []backplane.Log
+	logs    []*eventLog
+	logged  []backplane.Log // the same
+	started atomic.Bool     // logs will not change any more
+	life    context.Context // ends with closed
+	endLife context.CancelFunc
 
 	closing  sync.Once
 	closed   chan struct{} // closed when Close begins
@@ -85,6 +89,7 @@ func Connect(ctx context.Context, cfg Config) (*Backplane, error) {
 		closed:   make(chan struct{}),
 		released: make(chan struct{}),
 	}
+	b.life, b.endLife = context.WithCancel(context.Background())
 	b.out.init(cfg.Counters)
 	b.reg.init()
 	b.calls.init()
@@ -92,7 +97,7 @@ func Connect(ctx context.Context, cfg Config) (*Backplane, error) {
 	b.peers.init()
 	b.health.init()
 	b.live = &link{name: "live", log: b.logger, onUp: b.cameBack, onSlow: b.tooSlow}
-	b.log = &link{name: "log", log: b.logger}
+	b.log = &link{name: "log", log: b.logger, onDown: b.logsDown, onUp: b.logsBack, onSlow: b.logsSlow}
 	if err := b.open(ctx); err != nil {
 		b.abandon()
 		return nil, err
@@ -131,15 +136,14 @@ func (b *Backplane) open(ctx context.Context) error {
 	b.wg.Go(b.receive)
 	b.wg.Go(b.receiveReplies)
 	b.wg.Go(b.tick)
-	var err error
-	b.logs, err = newLogs(ctx, b, b.cfg.Log)
-	return err
+	return b.startLogs(ctx)
 }
 
 // abandon undoes what open did before it failed.
 func (b *Backplane) abandon() {
 	b.closing.Do(func() {
 		close(b.closed)
+		b.endLife()
 		b.live.close(b.cfg.Timeout)
 		b.log.close(b.cfg.Timeout)
 		b.wg.Wait()
@@ -149,9 +153,6 @@ func (b *Backplane) abandon() {
 
 // ID implements backplane.Backplane.
 func (b *Backplane) ID() string { return b.id }
-
-// Logs implements backplane.Logged.
-func (b *Backplane) Logs() []backplane.Log { return b.logs }
 
 // isClosed reports whether Close began.
 func (b *Backplane) isClosed() bool {
@@ -171,11 +172,11 @@ const closeFlush = time.Second
 func (b *Backplane) Close(ctx context.Context) error {
 	b.closing.Do(func() {
 		close(b.closed)
+		b.endLife()
 		b.reg.close()
 		b.calls.close()
 		go func() {
 			defer close(b.released)
-			b.closeLogs(ctx)
 			b.sayBye()
 			b.wg.Wait()
 			b.live.close(closeFlush)

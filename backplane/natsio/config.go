@@ -104,6 +104,11 @@ func (c Config) withDefaults() Config {
 }
 
 func (c Config) check() error {
+	if c.Log != nil {
+		if err := c.Log.Validate(); err != nil {
+			return fmt.Errorf("%w: %w", ErrConfig, err)
+		}
+	}
 	switch {
 	case c.ID == "" || len(c.ID) > backplane.MaxID:
 		return fmt.Errorf("%w: boot id %q", ErrConfig, c.ID)

@@ -1,0 +1,186 @@
+package natsio
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/siod-io/siod/backplane"
+	"github.com/siod-io/siod/backplane/wire"
+)
+
+// appending is one append, from the call to its end.
+type appending struct {
+	n       uint64 // of this log and node, in the order of the calls
+	subject string
+	id      string // by which the stream recognises that it has it already
+	data    []byte
+	size    int // of the envelope, for bounds
+	ordered bool
+
+	done    func(backplane.Position, error)
+	ended   atomic.Bool // done was, or is being, called
+	release func()      // of its context
+
+	// Guarded by the appender's lock.
+	state   appendState
+	sent    time.Time // the newest try
+	unknown bool      // a try ended without an answer, so it may be stored
+	last    error     // what the log said to the newest try
+	giveUp  time.Time
+
+	seq uint64 // once stored
+}
+
+type appendState uint8
+
+const (
+	queued appendState = iota // to be sent, again perhaps
+	flying                    // sent, and not answered
+	over                      // answered for good, or given up
+)
+
+// Append implements backplane.Log.
+func (l *eventLog) Append(ctx context.Context, env *backplane.Envelope) (backplane.Position, error) {
+	type result struct {
+		pos backplane.Position
+		err error
+	}
+	c := make(chan result, 1)
+	if err := l.AppendAsync(ctx, env, func(pos backplane.Position, err error) { c <- result{pos, err} }); err != nil {
+		return backplane.Position{}, err
+	}
+	r := <-c // the context and Config.GiveUp bound it
+	return r.pos, r.err
+}
+
+// AppendAsync implements backplane.Log.
+func (l *eventLog) AppendAsync(ctx context.Context, env *backplane.Envelope, done func(backplane.Position, error)) error {
+	if l.b.isClosed() {
+		return backplane.ErrClosed
+	}
+	if err := l.b.cfg.Limits.Check(env); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("%w: %w", backplane.ErrLogDown, err)
+	}
+	subj, err := l.b.space.Ingest(l.index, ingestAddress(env))
+	if err != nil {
+		return err
+	}
+	m := wire.Message{Envelope: *env, Sender: l.b.from(env.Origin)}
+	p := &appending{
+		subject: subj,
+		data:    m.Append(make([]byte, 0, m.Len())),
+		size:    env.Size(),
+		ordered: env.Flags.Has(backplane.FlagOrdered),
+		done:    done,
+	}
+	if env.Origin != "" {
+		p.id = fmt.Sprintf("%s-%d", env.Origin, env.ID)
+	}
+	if most := int(l.b.log.maxPayload.Load()) - headerRoom; len(p.data) > most {
+		return &backplane.LimitError{Limit: "Payload", Max: most, Got: len(p.data)}
+	}
+	p.release = func() {}
+	if ctx.Done() != nil {
+		stop := context.AfterFunc(ctx, func() { l.send.cancel(p, context.Cause(ctx)) })
+		p.release = func() { stop() }
+	}
+	if err := l.send.add(p); err != nil {
+		p.release()
+		return err
+	}
+	return nil
+}
+
+// headerRoom is what the headers of a publication may take of the server's
+// limit for a message.
+const headerRoom = 512
+
+// ingestAddress is where an envelope is published to its log. Whom it is for
+// is in the envelope; the subject is for permissions.
+func ingestAddress(env *backplane.Envelope) backplane.Address {
+	ns := env.Namespace
+	if ns == "" {
+		ns = "/" // a record about the log itself
+	}
+	if len(env.Target.Rooms) == 1 && len(env.Target.Except) == 0 {
+		return backplane.Room(ns, env.Target.Rooms[0])
+	}
+	return backplane.Namespace(ns)
+}
+
+// finish ends an append, once.
+func (p *appending) finish(pos backplane.Position, err error) {
+	if p.ended.Swap(true) {
+		return
+	}
+	p.release()
+	p.done(pos, err)
+}
+
+// errorAt is why an append ends now without having been stored for certain.
+func (p *appending) errorAt(cause error) error {
+	if p.state == flying || p.unknown {
+		return fmt.Errorf("%w: %w", backplane.ErrOutcomeUnknown, cause)
+	}
+	if p.last != nil {
+		cause = fmt.Errorf("%w (last answer: %w)", cause, p.last)
+	}
+	return fmt.Errorf("%w: %w", backplane.ErrLogDown, cause)
+}
+
+var errGaveUp = errors.New("natsio: no answer in time")
+
+// waiters are appends that are stored and not applied here yet, by sequence.
+// The goroutine of follow has them.
+type waiters struct{ list []*appending }
+
+func (w *waiters) add(p *appending) {
+	i := len(w.list)
+	for i > 0 && w.list[i-1].seq > p.seq {
+		i--
+	}
+	w.list = append(w.list, nil)
+	copy(w.list[i+1:], w.list[i:])
+	w.list[i] = p
+}
+
+// reached takes out the first one at or below seq, nil if there is none.
+func (w *waiters) reached(seq uint64) *appending {
+	if len(w.list) == 0 || w.list[0].seq > seq {
+		return nil
+	}
+	p := w.list[0]
+	w.list[0] = nil
+	w.list = w.list[1:]
+	return p
+}
+
+// lost fails those above seq: the log has lost them again.
+func (w *waiters) lost(seq uint64) {
+	for i, p := range w.list {
+		if p.seq > seq {
+			p.finish(backplane.Position{}, fmt.Errorf("%w: the log lost it after it was stored at %d", backplane.ErrOutcomeUnknown, p.seq))
+			w.list[i] = nil
+		}
+	}
+	keep := w.list[:0]
+	for _, p := range w.list {
+		if p != nil {
+			keep = append(keep, p)
+		}
+	}
+	w.list = keep
+}
+
+func (w *waiters) fail(err error) {
+	for _, p := range w.list {
+		p.finish(backplane.Position{}, err)
+	}
+	w.list = nil
+}

@@ -1,0 +1,164 @@
+package natsio
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/siod-io/siod/backplane/subject"
+)
+
+// minAPILevel is the JetStream API of nats-server 2.11, which has batched
+// direct gets, that holes are filled with.
+const minAPILevel = 1
+
+// provisionRetry is the time between attempts while JetStream is not there
+// yet, as when its servers elect their leader.
+const provisionRetry = 100 * time.Millisecond
+
+var (
+	// ErrForeignStream: a stream with our name has a configuration that is not
+	// ours, so it cannot be used as a log.
+	ErrForeignStream = errors.New("natsio: stream has a foreign configuration")
+
+	// ErrServerVersion: the server is too old for the durable class.
+	ErrServerVersion = errors.New("natsio: nats-server is too old")
+
+	// ErrNoStream: the stream does not exist, and is not to be created.
+	ErrNoStream = errors.New("natsio: no such stream")
+)
+
+// LogStream returns the configuration of the stream of one log, as nodes create
+// it and as an operator may create it before them.
+func LogStream(sp subject.Space, log int, cfg LogConfig) jetstream.StreamConfig {
+	cfg = cfg.withDefaults()
+	sc := jetstream.StreamConfig{
+		Name:        sp.LogStream(log),
+		Description: "siod: durable events, in the order in which every node delivers them",
+		Subjects:    []string{sp.IngestLog(log)},
+		Retention:   jetstream.LimitsPolicy,
+		Discard:     jetstream.DiscardOld,
+		MaxAge:      cfg.Window + dedupe,
+		MaxBytes:    cfg.MaxBytes,
+		Duplicates:  dedupe,
+		Storage:     jetstream.FileStorage,
+		Replicas:    cfg.Replicas,
+		AllowDirect: true,
+		RePublish:   &jetstream.RePublish{Source: sp.IngestLog(log), Destination: sp.Feed(log)},
+	}
+	if cfg.Memory {
+		sc.Storage = jetstream.MemoryStorage
+	}
+	return sc
+}
+
+// provision has the stream of a log be there. It waits for JetStream until ctx
+// ends.
+func provision(ctx context.Context, js jetstream.JetStream, want jetstream.StreamConfig, existing bool) error {
+	if err := checkServer(ctx, js); err != nil {
+		return err
+	}
+	for {
+		got, err := find(ctx, js, want, existing)
+		if err == nil {
+			return same(want, got)
+		}
+		if errors.Is(err, ErrNoStream) || !transient(err) {
+			return err
+		}
+		select {
+		case <-time.After(provisionRetry):
+		case <-ctx.Done():
+			return fmt.Errorf("natsio: stream %s: %w (last answer: %w)", want.Name, ctx.Err(), err)
+		}
+	}
+}
+
+// find returns the configuration of the stream, which it creates if it may.
+func find(ctx context.Context, js jetstream.JetStream, want jetstream.StreamConfig, existing bool) (jetstream.StreamConfig, error) {
+	s, err := js.Stream(ctx, want.Name)
+	if errors.Is(err, jetstream.ErrStreamNotFound) && existing {
+		return want, fmt.Errorf("%w: %s: create it first, or let the node create it", ErrNoStream, want.Name)
+	}
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		s, err = js.CreateStream(ctx, want)
+		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
+			s, err = js.Stream(ctx, want.Name) // another node was quicker
+		}
+	}
+	if err != nil {
+		return want, fmt.Errorf("natsio: stream %s: %w", want.Name, err)
+	}
+	return s.CachedInfo().Config, nil
+}
+
+// checkServer waits for JetStream and returns an error if it is too old.
+func checkServer(ctx context.Context, js jetstream.JetStream) error {
+	for {
+		info, err := js.AccountInfo(ctx)
+		switch {
+		case err == nil && info.API.Level < minAPILevel:
+			return fmt.Errorf("%w: its JetStream API has level %d, durable events need %d (nats-server 2.11)", ErrServerVersion, info.API.Level, minAPILevel)
+		case err == nil:
+			return nil
+		case errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount), !transient(err):
+			return fmt.Errorf("natsio: JetStream: %w", err)
+		}
+		select {
+		case <-time.After(provisionRetry):
+		case <-ctx.Done():
+			return fmt.Errorf("natsio: JetStream: %w (last answer: %w)", ctx.Err(), err)
+		}
+	}
+}
+
+// transient reports whether an error may go away by itself: JetStream is not
+// there, has no leader yet, or was not heard in time.
+func transient(err error) bool {
+	var api *jetstream.APIError
+	switch {
+	case errors.As(err, &api):
+		return api.Code == 503 || api.Code == 500
+	case errors.Is(err, nats.ErrNoResponders), errors.Is(err, nats.ErrTimeout), errors.Is(err, context.DeadlineExceeded),
+		errors.Is(err, jetstream.ErrNoStreamResponse), errors.Is(err, jetstream.ErrJetStreamNotEnabled),
+		errors.Is(err, nats.ErrReconnectBufExceeded), errors.Is(err, nats.ErrDisconnected):
+		return true
+	}
+	return false
+}
+
+// same returns an error wrapping ErrForeignStream if the stream that exists
+// does not do what a log has to. Limits may differ: they are an operator's to
+// choose.
+func same(want, got jetstream.StreamConfig) error {
+	name := got.Name
+	differs := func(what string, want, got any) error {
+		return fmt.Errorf("%w: %s: %s is %v and has to be %v: delete the stream, or use another cluster name", ErrForeignStream, name, what, got, want)
+	}
+	switch {
+	case !slices.Equal(got.Subjects, want.Subjects):
+		return differs("subjects", want.Subjects, got.Subjects)
+	case got.RePublish == nil || *got.RePublish != *want.RePublish:
+		return differs("republish", *want.RePublish, got.RePublish)
+	case !got.AllowDirect:
+		return differs("allow_direct", true, false)
+	case got.Retention != want.Retention:
+		return differs("retention", want.Retention, got.Retention)
+	case got.Discard != want.Discard:
+		return differs("discard", want.Discard, got.Discard)
+	case got.Duplicates < want.Duplicates:
+		return differs("duplicate_window", want.Duplicates, got.Duplicates)
+	case got.MaxMsgsPerSubject > 0:
+		return differs("max_msgs_per_subject", "unlimited", got.MaxMsgsPerSubject)
+	case got.MaxAge > 0 && got.MaxAge < want.MaxAge:
+		return differs("max_age", want.MaxAge, got.MaxAge)
+	case got.Mirror != nil:
+		return differs("mirror", "none", got.Mirror.Name)
+	}
+	return nil
+}
