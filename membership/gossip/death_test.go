@@ -3,10 +3,14 @@ package gossip
 import (
 	"context"
 	"errors"
+	"net"
+	"net/netip"
 	"strconv"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/hashicorp/memberlist"
 
 	"github.com/siod-io/siod/membership"
 )
@@ -115,6 +119,78 @@ func TestLeaveOnceCancelled(t *testing.T) {
 	}
 	if err := b.SetLeaving(); !errors.Is(err, membership.ErrLeft) {
 		t.Errorf("SetLeaving: %v", err)
+	}
+}
+
+// mute loses all packets.
+type mute struct{ *sockets }
+
+func (mute) WriteToAddress([]byte, memberlist.Address) (time.Time, error) { return time.Now(), nil }
+
+// Where packets get lost, Leave is heard of over TCP.
+func TestLeaveWithoutPackets(t *testing.T) {
+	t.Parallel()
+	a := start(t, config(t, member("a")))
+	c := config(t, member("b"), a)
+	pace := c.tune
+	c.tune = func(mc *memberlist.Config) {
+		pace(mc)
+		mc.Transport = mute{mc.Transport.(*sockets)}
+	}
+	b := start(t, c)
+	sees(t, a, "a", "b")
+	w := watch(t, a, "b")
+	if err := b.Leave(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if why := gone(t, w, "b"); why != membership.Left {
+		t.Errorf("b is gone as %v", why)
+	}
+}
+
+// Leave waits for those who are just joining by this node.
+func TestLeaveWaitsForExchanges(t *testing.T) {
+	t.Parallel()
+	log := newRecord()
+	c := config(t, member("a"))
+	c.Logger = log.logger()
+	a := start(t, c)
+	conn, err := net.Dial("tcp", a.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	log.await(t, "Stream connection") // it stays open
+	began := time.Now()
+	if err := a.Leave(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(began); took < farewell {
+		t.Errorf("Leave took %v, want at least %v", took, farewell)
+	}
+}
+
+// The last words of a member may come together with its end.
+func TestLeftAtOnce(t *testing.T) {
+	t.Parallel()
+	a := start(t, config(t, member("a")))
+	at := netip.MustParseAddrPort("127.0.0.1:1")
+	x := member("x")
+	apply := func(state membership.State, present bool) {
+		x.State = state
+		a.settle.Lock()
+		defer a.settle.Unlock()
+		a.apply("x", peer{encodeMember(x), at, present})
+	}
+	apply(membership.Alive, true)
+	w := watch(t, a, "x")
+	apply(membership.Left, false)
+	if why := gone(t, w, "x"); why != membership.Left {
+		t.Errorf("x is gone as %v", why)
+	}
+	apply(membership.Alive, true) // an old word of it
+	if ids(a) != "a" {
+		t.Errorf("x is back: %s", ids(a))
 	}
 }
 

@@ -26,7 +26,7 @@ func (g *Gossip) join(first chan<- struct{}) {
 	reached := func() { once.Do(func() { close(first) }) }
 	delay := firstDelay
 	for {
-		g.attempt(reached)
+		tried := g.attempt(reached)
 		reached()
 		wait := g.cfg.Rejoin
 		if len(g.events.addrs()) > 0 {
@@ -34,7 +34,9 @@ func (g *Gossip) join(first chan<- struct{}) {
 		} else if len(g.cfg.Join) > 0 {
 			wait = min(delay, wait)
 			delay *= 2
-			g.log.Warn("no other node was reached", "join", g.cfg.Join, "again", wait)
+			if tried { // else the list has this node alone
+				g.log.Warn("no other node was reached", "join", g.cfg.Join, "again", wait)
+			}
 		}
 		// Nodes that lost each other at the same moment do not all try at once.
 		t := time.NewTimer(wait*4/5 + rand.N(wait*2/5+1))
@@ -49,7 +51,9 @@ func (g *Gossip) join(first chan<- struct{}) {
 
 // attempt tries every address that no present member has, a few at a time. One
 // that was reached tells of its members, so in a healthy cluster one is enough.
-func (g *Gossip) attempt(reached func()) {
+// It returns false if there was nothing to try.
+func (g *Gossip) attempt(reached func()) bool {
+	failed := g.failed.Load()
 	todo := g.candidates(g.life)
 	next := make(chan netip.AddrPort)
 	var wg sync.WaitGroup
@@ -72,6 +76,7 @@ func (g *Gossip) attempt(reached func()) {
 	}
 	close(next)
 	wg.Wait()
+	return len(todo) > 0 || g.failed.Load() > failed
 }
 
 // contact exchanges what both nodes know with the node at an address, unless

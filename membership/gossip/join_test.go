@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -49,7 +50,10 @@ func TestNamesAreResolvedAgain(t *testing.T) {
 	c.Join = []string{"nodes:" + strconv.Itoa(int(b.net.bound().Port()))}
 	c.Rejoin = 50 * time.Millisecond
 	c.lookup = n.lookup
+	log := newRecord()
+	c.Logger = log.logger()
 	a := start(t, c)
+	log.await(t, "no other node was reached")
 	for range 2 {
 		<-n.asked
 	}
@@ -85,12 +89,17 @@ func TestNobodyToJoin(t *testing.T) {
 		pace(mc)
 		c.Join[0] = "127.0.0.1:" + strconv.Itoa(mc.BindPort)
 	}
+	log := newRecord()
+	c.Logger = log.logger()
 	a := start(t, c)
 	if s := a.Stats(); s.Joined != 0 || s.JoinFailures != 0 {
 		t.Errorf("%+v", s)
 	}
 	b := start(t, config(t, member("b"), a))
 	sees(t, a, "a", "b")
+	if strings.Contains(log.String(), "no other node") {
+		t.Errorf("a node alone on its list complains:\n%s", log)
+	}
 	if list := a.candidates(t.Context()); len(list) != 0 {
 		t.Errorf("a would try %v", list)
 	}

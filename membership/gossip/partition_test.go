@@ -143,11 +143,19 @@ func (l *link) drop(conns ...net.Conn) {
 }
 
 // Two halves that lost each other are one again soon after the network is, also
-// when they forgot each other.
+// when gossip forgot the dead, and when neither has the other on its list.
 func TestPartition(t *testing.T) {
 	t.Parallel()
-	for name, memory := range map[string]time.Duration{"remembered": time.Hour, "forgotten": time.Nanosecond} {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		memory time.Duration
+		list   bool
+	}{
+		{"remembered", time.Hour, false},
+		{"forgotten", time.Nanosecond, false},
+		{"on the list", time.Nanosecond, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			la, lb := newLink(t), newLink(t)
 			node := func(id string, l *link, join ...*Gossip) *Gossip {
@@ -157,12 +165,19 @@ func TestPartition(t *testing.T) {
 				c.tune = func(mc *memberlist.Config) {
 					pace(mc)
 					mc.SuspicionMult = 5
-					mc.GossipToTheDeadTime = memory
+					mc.GossipToTheDeadTime = tt.memory
 				}
 				return start(t, l.through(c))
 			}
 			a := node("a", la)
-			b := node("b", lb, a)
+			var list []*Gossip
+			if tt.list {
+				list = append(list, a)
+			}
+			b := node("b", lb, list...)
+			if b.contact(a.net.advertise) == tt.list {
+				t.Fatal("joined twice, or not at all")
+			}
 			sees(t, a, "a", "b")
 			sees(t, b, "a", "b")
 			wa, wb := watch(t, a, "b"), watch(t, b, "a")
