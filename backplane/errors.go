@@ -41,6 +41,17 @@ var (
 	ErrOwned = errors.New("backplane: session has another owner")
 )
 
+// TrimmedError is [ErrTrimmed] with what is left.
+type TrimmedError struct {
+	First uint64 // the first entry that the log may still have
+}
+
+// Error names the first entry.
+func (e *TrimmedError) Error() string { return fmt.Sprintf("%v, at %d", ErrTrimmed, e.First) }
+
+// Unwrap returns ErrTrimmed.
+func (e *TrimmedError) Unwrap() error { return ErrTrimmed }
+
 // Reason says why a node did not answer.
 type Reason string
 

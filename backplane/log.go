@@ -100,7 +100,7 @@ type Log interface {
 	// shared by all sessions that need it (V10). A pair with an error is the
 	// last one.
 	//
-	// Errors: [ErrTrimmed] if the log no longer has all of them, [ErrClosed],
+	// Errors: *[TrimmedError] if the log no longer has all of them, [ErrClosed],
 	// [ErrLogDown], that of ctx.
 	Read(ctx context.Context, after, upTo uint64) iter.Seq2[Entry, error]
 

@@ -18,6 +18,8 @@ type feed struct {
 	srv  *Server
 	keep bool // recovery is on
 
+	filled chan struct{} // closed when the past was read
+
 	// last is the newest entry of the ring, or where the ring begins: most
 	// direct emits stand there.
 	last atomic.Pointer[backplane.Position]
@@ -26,17 +28,24 @@ type feed struct {
 	ring resume.Ring
 	p    backplane.Position // everything up to it is with the shards
 	wait chan struct{}      // closed when p moves
+
+	start backplane.Position // where the feed began
 }
 
 // follow starts the feed.
 func (srv *Server) follow() error {
-	srv.feed = &feed{srv: srv, keep: srv.cfg.Recovery.Enabled}
+	srv.feed = &feed{srv: srv, keep: srv.cfg.Recovery.Enabled, filled: make(chan struct{})}
 	if srv.feed.keep {
 		srv.recovery = newRecovery(srv, srv.feed)
 	}
 	ctx, cancel := context.WithTimeout(srv.ctx, tailTimeout)
 	defer cancel()
-	return backplane.Logs(srv.cfg.Backplane)[0].Tail(ctx, srv.feed)
+	if err := backplane.Logs(srv.cfg.Backplane)[0].Tail(ctx, srv.feed); err != nil || !srv.feed.keep {
+		return err
+	}
+	start := srv.feed.start
+	srv.tasks.start(func() { srv.feed.fill(start) })
+	return nil
 }
 
 // tailTimeout bounds the wait for the log at the start of a server.
@@ -120,6 +129,9 @@ func (f *feed) Reset(r backplane.Reset) {
 		f.ring.Jump(r.Position)
 	}
 	f.last.Store(&r.Position)
+	if r.Reason == backplane.ResetStart {
+		f.start = r.Position
+	}
 	f.mu.Unlock()
 	for _, sh := range f.srv.engine.Shards() {
 		sh.Advance(r.Position.Seq)

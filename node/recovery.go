@@ -97,7 +97,7 @@ func (r *recovery) resume(ctx context.Context, s *Socket, c *claim) (*session, e
 	// configured (V10).
 	reach, cancel := context.WithTimeout(ctx, r.srv.cfg.ConnectTimeout/2)
 	defer cancel()
-	if r.feed.reach(reach, ss.high()) != nil {
+	if r.feed.reach(reach, ss.high()) != nil || r.feed.complete(reach) != nil {
 		if err := ctx.Err(); err != nil {
 			ss.release(s)
 			return nil, err

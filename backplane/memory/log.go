@@ -166,11 +166,12 @@ func (m *memberLog) Read(ctx context.Context, after, upTo uint64) iter.Seq2[back
 		}
 		m.log.mu.Lock()
 		upTo = min(upTo, m.log.last.Seq)
-		trimmed := after < min(upTo, m.log.kept.before(m.log.last).Seq)
+		first := m.log.kept.before(m.log.last).Seq + 1
+		trimmed := after < min(upTo, first-1)
 		entries := m.log.kept.slice(after, upTo)
 		m.log.mu.Unlock()
 		if trimmed {
-			yield(backplane.Entry{}, backplane.ErrTrimmed)
+			yield(backplane.Entry{}, &backplane.TrimmedError{First: first})
 			return
 		}
 		for _, e := range entries {

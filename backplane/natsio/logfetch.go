@@ -183,7 +183,7 @@ func (l *eventLog) Read(ctx context.Context, after, upTo uint64) iter.Seq2[backp
 			return
 		}
 		if info.First > after+1 {
-			fail(backplane.ErrTrimmed)
+			fail(&backplane.TrimmedError{First: info.First})
 			return
 		}
 		for next := after + 1; next <= upTo; {

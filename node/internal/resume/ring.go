@@ -100,6 +100,30 @@ func (r *Ring) Jump(to backplane.Position) {
 	*r = Ring{base: to, newest: to, floor: to.Seq}
 }
 
+// Backfill puts entries in front of the ring, those between base and its own
+// base, which a node that is younger than the window reads from the log. It
+// reports false, and does nothing, if the ring has moved on since it was at.
+func (r *Ring) Backfill(at, base backplane.Position, older []*Entry) bool {
+	if r.base != at || r.floor > at.Seq && r.floor > r.newest.Seq {
+		return false
+	}
+	newer, floor := r.entries, r.floor
+	r.Jump(base)
+	for _, e := range older {
+		r.Add(e)
+	}
+	for _, e := range newer {
+		r.Add(e)
+	}
+	if floor > at.Seq {
+		r.floor = max(r.floor, floor) // something was lost since
+	}
+	if len(newer) == 0 {
+		r.newest = at
+	}
+	return true
+}
+
 // Rewind follows a log that lost its newest entries: to is the newest position
 // on which log and ring agree. Offsets above it speak of entries that are no
 // more, and those below cannot tell what was lost (V1, V3).
