@@ -34,15 +34,22 @@ type syncNode struct {
 	next *sync1 // not sent yet
 }
 
-// gather is how long callers wait behind a question whose answer is due, before
-// they send their own: the node may not answer at all.
-const gather = 5 * time.Millisecond
+const (
+	// gather is how long callers wait behind a question whose answer is due,
+	// before they send their own: the node may not answer at all.
+	gather = 5 * time.Millisecond
+
+	// again is how long they wait for an answer before they ask again: the
+	// question may have been on a route that broke.
+	again = 500 * time.Millisecond
+)
 
 // sync1 is one question to one node.
 type sync1 struct {
 	s       *syncs
 	node    string
-	n       uint64        // of the call; guarded by syncs.mu
+	n       uint64        // of the call, 0 before it is sent; guarded by syncs.mu
+	asked   time.Time     // for the last time; guarded by syncs.mu
 	waiting int           // callers; guarded by syncs.mu
 	done    chan struct{} // closed when it ended
 
@@ -56,8 +63,9 @@ func (s *syncs) init(b *Backplane) {
 	s.nodes = make(map[string]*syncNode)
 }
 
-// Barrier implements backplane.Backplane. While this node is cut off, everybody
-// is missing at once.
+// Barrier implements backplane.Backplane. With nobody to ask, the subscriptions
+// are in effect at this node's own server when it returns, as for processes that
+// are no nodes. While this node is cut off, everybody is missing at once.
 func (b *Backplane) Barrier(ctx context.Context, roster []string) error {
 	if _, ok := ctx.Deadline(); !ok {
 		return backplane.ErrNoDeadline
@@ -74,6 +82,9 @@ func (b *Backplane) Barrier(ctx context.Context, roster []string) error {
 			due[id] = b.syncs.ask(id)
 		}
 	}
+	if len(due) == 0 {
+		return b.flush(ctx)
+	}
 	timer := time.NewTimer(gather)
 	defer timer.Stop()
 	var failed []backplane.Failure
@@ -81,7 +92,7 @@ func (b *Backplane) Barrier(ctx context.Context, roster []string) error {
 	var cause error
 	for _, id := range slices.Sorted(maps.Keys(due)) {
 		q := due[id]
-		if !b.syncs.await(ctx, q, timer.C, due) {
+		if !b.syncs.await(ctx, q, timer, due) {
 			missing = append(missing, id)
 			cause = ctx.Err()
 		} else if q.err != nil {
@@ -101,9 +112,26 @@ func (b *Backplane) Barrier(ctx context.Context, roster []string) error {
 	return nil
 }
 
+// flush returns when the server handled what was sent on the live connection, or
+// there is none.
+func (b *Backplane) flush(ctx context.Context) error {
+	if !b.live.up.Load() {
+		return nil
+	}
+	err := b.live.nc.FlushWithContext(ctx)
+	switch {
+	case b.isClosed():
+		return backplane.ErrClosed
+	case err != nil && ctx.Err() != nil:
+		return &backplane.PartialError{Err: ctx.Err()}
+	}
+	return nil
+}
+
 // await waits until a question ended, and reports false if ctx did before. What
-// waits unsent when the timer fires is sent.
-func (s *syncs) await(ctx context.Context, q *sync1, timer <-chan time.Time, all map[string]*sync1) bool {
+// waits unsent when the timer fires is sent, and what was not answered is sent
+// again.
+func (s *syncs) await(ctx context.Context, q *sync1, timer *time.Timer, all map[string]*sync1) bool {
 	for {
 		select {
 		case <-q.done:
@@ -112,10 +140,11 @@ func (s *syncs) await(ctx context.Context, q *sync1, timer <-chan time.Time, all
 		}
 		select {
 		case <-q.done:
-		case <-timer:
+		case <-timer.C:
 			for _, q := range all {
 				s.force(q)
 			}
+			timer.Reset(again)
 		case <-ctx.Done():
 			select {
 			case <-q.done:
@@ -148,12 +177,15 @@ func (s *syncs) ask(id string) *sync1 {
 	return q
 }
 
-// force sends a question that still waits.
+// force sends a question that still waits, or sends it again after a while.
 func (s *syncs) force(q *sync1) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if node := s.nodes[q.node]; node != nil && node.next == q {
+	switch node := s.nodes[q.node]; {
+	case node != nil && node.next == q:
 		s.sendNext(node)
+	case q.n != 0 && time.Since(q.asked) >= again/2 && !q.isDone():
+		s.send(q)
 	}
 }
 
@@ -168,6 +200,12 @@ func (s *syncs) sendNext(node *syncNode) {
 		q.finish("", backplane.ErrClosed)
 		return
 	}
+	s.send(q)
+}
+
+// send sends a question. The caller holds mu.
+func (s *syncs) send(q *sync1) {
+	q.asked = time.Now()
 	m := wire.Message{Sender: s.b.id}
 	if err := s.b.live.publish(syncSubject(q.node), s.b.replySubject(q.n), m.Append(nil)); err != nil {
 		q.finish("", err)
@@ -194,6 +232,15 @@ func (s *syncs) leave(q *sync1) {
 	}
 	if node.sent == nil && node.next == nil {
 		delete(s.nodes, q.node)
+	}
+}
+
+func (q *sync1) isDone() bool {
+	select {
+	case <-q.done:
+		return true
+	default:
+		return false
 	}
 }
 

@@ -19,7 +19,7 @@ import (
 // peer is another node, as heard through the backplane.
 type peer struct {
 	heard atomic.Int64 // when, in nanoseconds since 1970
-	down  atomic.Bool  // the membership held it for dead, and it was not heard since
+	down  atomic.Bool  // the membership held it for dead, and it did not beat since
 
 	// Of the receiver's goroutine alone.
 	beats   uint64 // number of the newest beat
@@ -154,6 +154,7 @@ func (b *Backplane) takeBeat(msg *nats.Msg) {
 		p.heard.Store(0)
 		return
 	}
+	p.down.Store(false)
 	b.hear(id)
 	digests, size := binary.Uvarint(m.Data)
 	if size <= 0 {
@@ -169,7 +170,8 @@ func (b *Backplane) takeBeat(msg *nats.Msg) {
 	}
 }
 
-// hear notes that a process was heard, and returns it if it is a peer.
+// hear notes that a process was heard, and returns it if it is a peer. What came
+// from a dead one was on its way for long.
 func (b *Backplane) hear(id string) *peer {
 	now := time.Now().UnixNano()
 	b.heard.Store(now)
@@ -177,11 +179,8 @@ func (b *Backplane) hear(id string) *peer {
 		b.alone.Store(false)
 	}
 	p := b.peers.get(id)
-	if p != nil {
+	if p != nil && !p.down.Load() {
 		p.heard.Store(now)
-		if p.down.Load() {
-			p.down.Store(false)
-		}
 	}
 	return p
 }
@@ -206,15 +205,15 @@ func (b *Backplane) Heard(id string) bool {
 	return p != nil && time.Since(time.Unix(0, p.heard.Load())) < missedBeats*b.cfg.Beat
 }
 
-// isDown reports whether the membership held a node for dead and it was not
-// heard since.
+// isDown reports whether the membership held a node for dead and it did not beat
+// since.
 func (b *Backplane) isDown(id string) bool {
 	p := b.peers.get(id)
 	return p != nil && p.down.Load()
 }
 
 // NodeDown implements backplane.Backplane. The node counts as silent until it
-// is heard again.
+// beats again.
 func (b *Backplane) NodeDown(id string) {
 	if p := b.peers.get(id); p != nil {
 		p.heard.Store(0)

@@ -35,7 +35,7 @@ func direct(c *cluster) func(*natsio.Config) {
 func BenchmarkPublish(b *testing.B) {
 	for _, rooms := range []int{1, 1000, 100_000} {
 		b.Run(fmt.Sprint("rooms=", rooms), func(b *testing.B) {
-			c := newCluster(b, 1)
+			c := newCluster(b)
 			a := c.join(b, "a", direct(c))
 			at := make([]backplane.Address, rooms)
 			for i := range at {
@@ -59,7 +59,7 @@ func BenchmarkPublish(b *testing.B) {
 func BenchmarkDeliver(b *testing.B) {
 	for _, rooms := range []int{1, 1000} {
 		b.Run(fmt.Sprint("rooms=", rooms), func(b *testing.B) {
-			c := newCluster(b, 1)
+			c := newCluster(b)
 			a, to := c.join(b, "a", direct(c)), c.join(b, "b", direct(c))
 			const window = 4096
 			var got atomic.Int64

@@ -10,17 +10,18 @@ import (
 
 	"github.com/siod-io/siod/backplane/embedded"
 	"github.com/siod-io/siod/backplane/natsio"
+	"github.com/siod-io/siod/membership"
+	"github.com/siod-io/siod/membership/static"
 )
 
-// cluster makes members for one test. Its servers start with the first one.
+// cluster makes members for one test.
 type cluster struct {
-	t       testing.TB
-	servers int
-
-	start  sync.Once
-	server []*embedded.Server
+	t     testing.TB
+	group *static.Group // of a mesh, in which each member has a server of its own
 
 	mu      sync.Mutex
+	server  []*embedded.Server
+	proxies []*proxy // to the routes of these
 	members []*member
 }
 
@@ -30,10 +31,14 @@ type member struct {
 	gone  bool // killed; guarded by cluster.mu
 }
 
-func newCluster(t testing.TB, servers int) *cluster { return &cluster{t: t, servers: servers} }
+// newCluster returns a cluster with one server for all members.
+func newCluster(t testing.TB) *cluster { return &cluster{t: t} }
+
+// newMesh returns a cluster with a server for each member.
+func newMesh(t testing.TB) *cluster { return &cluster{t: t, group: static.NewGroup()} }
 
 // wait bounds every wait for what must happen.
-const wait = 20 * time.Second
+const wait = 10 * time.Second
 
 func waiting(t testing.TB) context.Context {
 	ctx, cancel := context.WithTimeout(context.Background(), wait)
@@ -56,32 +61,41 @@ func until(t testing.TB, ok func() bool) {
 	}
 }
 
-// boot starts the servers.
-func (c *cluster) boot() {
-	c.t.Helper()
-	c.start.Do(func() {
-		for i := range c.servers {
-			s, err := embedded.Start(waiting(c.t), embedded.Config{Name: fmt.Sprint("server", i)})
-			if err != nil {
-				c.t.Fatal(err)
-			}
-			c.server = append(c.server, s)
-			c.t.Cleanup(func() {
-				if err := s.Shutdown(waiting(c.t)); err != nil {
-					c.t.Error(err)
-				}
-			})
+// serverOf returns the server of the next member.
+func (c *cluster) serverOf(t testing.TB, id string) *embedded.Server {
+	t.Helper()
+	if c.group == nil && len(c.server) > 0 {
+		return c.server[0]
+	}
+	cfg := embedded.Config{Name: fmt.Sprint("server-", len(c.server))}
+	if c.group != nil {
+		listen := freeAddr(t)
+		p := newProxy(t, listen)
+		members, err := c.group.Join(membership.Member{ID: id, Name: cfg.Name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		cfg.Members = members
+		cfg.Routes = embedded.RouteConfig{Listen: listen, Advertise: p.addr()}
+		c.proxies = append(c.proxies, p)
+	}
+	s, err := embedded.Start(waiting(t), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.server = append(c.server, s)
+	t.Cleanup(func() {
+		if err := s.Shutdown(waiting(t)); err != nil {
+			t.Error(err)
 		}
 	})
+	return s
 }
 
 // join adds a member and returns when all reach each other.
 func (c *cluster) join(t testing.TB, id string, change ...func(*natsio.Config)) *member {
 	t.Helper()
-	c.boot()
-	c.mu.Lock()
-	server := c.server[len(c.members)%len(c.server)]
-	c.mu.Unlock()
+	server := c.serverOf(t, id)
 	m := &member{cable: newCable(server)}
 	cfg := natsio.Config{
 		ID:            id,
@@ -109,8 +123,25 @@ func (c *cluster) join(t testing.TB, id string, change ...func(*natsio.Config)) 
 	c.mu.Lock()
 	c.members = append(c.members, m)
 	c.mu.Unlock()
+	c.reach(t, m)
 	c.meet(t)
 	return m
+}
+
+// reach returns when the server of a member has its routes. Its first beat may
+// have come too early for them.
+func (c *cluster) reach(t testing.TB, m *member) {
+	t.Helper()
+	for _, o := range c.present() {
+		if o == m {
+			continue
+		}
+		until(t, func() bool {
+			ctx := waiting(t)
+			return m.Barrier(ctx, []string{o.ID()}) == nil && o.Barrier(ctx, []string{m.ID()}) == nil &&
+				m.Heard(o.ID()) && o.Heard(m.ID())
+		})
+	}
 }
 
 // meet returns when all members that can heard each other. A member beats

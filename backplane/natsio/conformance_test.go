@@ -14,7 +14,15 @@ import (
 func TestConformance(t *testing.T) {
 	t.Parallel()
 	backplanetest.Run(t, features, func(t *testing.T) *backplanetest.Cluster {
-		return newCluster(t, 1).suite()
+		return newCluster(t).suite()
+	})
+}
+
+// TestConformanceMesh runs the suite with a server for each member.
+func TestConformanceMesh(t *testing.T) {
+	t.Parallel()
+	backplanetest.Run(t, features, func(t *testing.T) *backplanetest.Cluster {
+		return newMesh(t).suite()
 	})
 }
 

@@ -81,7 +81,7 @@ func publish(t *testing.T, m *member, to backplane.Address, id uint64) {
 // the sender's digests, and noticed at once.
 func TestFullChannel(t *testing.T) {
 	t.Parallel()
-	c := newCluster(t, 1)
+	c := newCluster(t)
 	a := c.join(t, "a")
 	b := c.join(t, "b", func(cfg *natsio.Config) { cfg.Queue = 64 })
 	room := backplane.Room("/", "r")
@@ -134,7 +134,7 @@ func TestFullChannel(t *testing.T) {
 // and counts go on when it is back.
 func TestCutOff(t *testing.T) {
 	t.Parallel()
-	c := newCluster(t, 1)
+	c := newCluster(t)
 	a, b := c.join(t, "a"), c.join(t, "b")
 	room, before := backplane.Room("/", "r"), newInbox()
 	subscribe(t, b, room, before.handle)
@@ -184,7 +184,7 @@ func TestCutOff(t *testing.T) {
 // TestAlone: a node knows when nobody else is there.
 func TestAlone(t *testing.T) {
 	t.Parallel()
-	c := newCluster(t, 1)
+	c := newCluster(t)
 	short := func(cfg *natsio.Config) { cfg.Beat = 100 * time.Millisecond }
 	a := c.join(t, "a", short)
 	if backplane.Alone(a) {
@@ -206,7 +206,7 @@ func TestAlone(t *testing.T) {
 // go on being counted.
 func TestLinger(t *testing.T) {
 	t.Parallel()
-	c := newCluster(t, 1)
+	c := newCluster(t)
 	a := c.join(t, "a")
 	b := c.join(t, "b", func(cfg *natsio.Config) { cfg.Linger, cfg.Lingering = time.Hour, 3 })
 	base := b.Stats().Subscriptions
@@ -244,7 +244,7 @@ func TestLinger(t *testing.T) {
 // TestLingerEnds: and then it is not subscribed any more.
 func TestLingerEnds(t *testing.T) {
 	t.Parallel()
-	c := newCluster(t, 1)
+	c := newCluster(t)
 	a := c.join(t, "a", func(cfg *natsio.Config) { cfg.Beat, cfg.Linger = 20*time.Millisecond, 50*time.Millisecond })
 	base := a.Stats().Subscriptions
 	left, kept := backplane.Room("/", "left"), backplane.Socket("/", "tokenBkept")

@@ -97,11 +97,7 @@ func (b *Backplane) send(to backplane.Address, env *backplane.Envelope, reply st
 		return err
 	}
 	before := p.last
-	m := &o.msg
-	m.Envelope, m.Sender, m.Name = *env, b.from(env.Origin), p.name
-	m.Counter, m.Baseline = o.number(p)
-	o.buf = m.Append(o.buf[:0])
-	*m = wire.Message{}
+	o.encode(p, env, b.from(env.Origin))
 	if err := b.live.publish(p.subject, reply, o.buf); err != nil {
 		p.last = before
 		return err
@@ -139,6 +135,15 @@ func (o *outbox) place(space subject.Space, to backplane.Address) (*outPlace, er
 	o.places[to] = p
 	o.push(p)
 	return p, nil
+}
+
+// encode numbers a message to p and leaves it in buf. The caller holds mu.
+func (o *outbox) encode(p *outPlace, env *backplane.Envelope, sender string) {
+	m := &o.msg
+	m.Envelope, m.Sender, m.Name = *env, sender, p.name
+	m.Counter, m.Baseline = o.number(p)
+	o.buf = m.Append(o.buf[:0])
+	*m = wire.Message{} // and keep nothing of env
 }
 
 // number gives the next message to p its number, and whether it is the first one
