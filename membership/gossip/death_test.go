@@ -77,6 +77,39 @@ func TestTenNodes(t *testing.T) {
 	everywhere("one that was killed is gone", began, func(g *Gossip) bool { _, ok := g.Lookup("8"); return !ok })
 }
 
+// Many start at the same moment, by one address, and none misses another.
+func TestManyAtOnce(t *testing.T) {
+	t.Parallel()
+	const nodes = 30
+	first := start(t, usual(t, "0"))
+	all := make([]*Gossip, nodes)
+	all[0] = first
+	var wg sync.WaitGroup
+	began := time.Now()
+	for i := 1; i < nodes; i++ {
+		wg.Go(func() {
+			g, err := Start(t.Context(), usual(t, strconv.Itoa(i), first))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			all[i] = g
+		})
+	}
+	wg.Wait()
+	if t.Failed() {
+		t.FailNow()
+	}
+	for _, g := range all {
+		await(t, g, "all", func() bool { return len(g.Members()) == nodes })
+	}
+	t.Logf("all see all: %v", time.Since(began))
+	for _, g := range all {
+		wg.Go(g.Close)
+	}
+	wg.Wait()
+}
+
 // All of a cluster go at once.
 func TestAllLeave(t *testing.T) {
 	t.Parallel()

@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	// farewell bounds each of the three steps of going: finishing exchanges under
-	// way, telling that this node left, and leaving gossip.
+	// farewell bounds the wait for exchanges under way, and for those that tell
+	// that this node left.
 	farewell = time.Second
 
 	// told is how many others are told over TCP that this node leaves. They
@@ -21,9 +21,8 @@ const (
 	told = 3
 )
 
-// Leave implements membership.Membership. It takes about as long as two changes
-// need to get around and one probe, at most 5 s, and ends everything that
-// Start began. If ctx ends first, the rest happens in the background.
+// Leave implements membership.Membership. It takes about three probes, 1.3 s by
+// default, and at most 5 s, and ends everything that Start began. If ctx ends first, the rest happens in the background.
 //
 // Errors: that of ctx.
 func (g *Gossip) Leave(ctx context.Context) error {
@@ -72,7 +71,7 @@ func (g *Gossip) finish(leave, replaced bool) {
 		g.sayGoodbye()
 	}
 	if leave || replaced {
-		_ = g.list.Leave(farewell) // at worst the others hold it for dead
+		_ = g.list.Leave(g.rounds()) // says only that the wait was too short
 	}
 	overload := g.list.GetHealthScore()
 	_ = g.list.Shutdown() // never fails
@@ -84,6 +83,9 @@ func (g *Gossip) finish(leave, replaced bool) {
 	}
 	g.table.Close()
 }
+
+// rounds is a time in which gossip tells about ten others, who tell the rest.
+func (g *Gossip) rounds() time.Duration { return g.cfg.Probe * 4 / 5 }
 
 // sayGoodbye tells the others that this node left. memberlist's own message does
 // not show them whether a node left or died, so the state is announced
@@ -103,7 +105,7 @@ func (g *Gossip) sayGoodbye() {
 		})
 	}
 	if len(addrs) > len(few) {
-		_ = g.list.UpdateNode(farewell) // returns when gossip sent it often enough
+		_ = g.list.UpdateNode(g.rounds()) // says only that the wait was too short
 	}
 	t := time.NewTimer(farewell)
 	defer t.Stop()
