@@ -55,9 +55,8 @@ type Config struct {
 
 	// Probe is how often a node asks another one whether it lives, at least
 	// 50 ms; an answer may take two fifths of it. Changes are told every fifth
-	// of it. A node without an answer is held for dead four to seven
-	// probes later.
-	// Zero means 500ms.
+	// of it. A node without an answer is held for dead four to seven probes
+	// later. Zero means 500ms.
 	Probe time.Duration
 
 	// Logger receives what an operator should know. Nil means none.
