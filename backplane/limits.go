@@ -105,3 +105,16 @@ func (l Limits) CheckName(a Address) error {
 	}
 	return nil
 }
+
+// CheckSession returns a *[LimitError] if r is over a limit: MaxKey for its
+// private id, Payload for its state.
+func (l Limits) CheckSession(r SessionRecord) error {
+	l = l.withDefaults()
+	switch {
+	case len(r.PID) > MaxKey:
+		return &LimitError{"Key", MaxKey, len(r.PID)}
+	case len(r.State) > l.Payload:
+		return &LimitError{"Payload", l.Payload, len(r.State)}
+	}
+	return nil
+}

@@ -3,6 +3,7 @@ package backplane
 import (
 	"context"
 	"iter"
+	"strings"
 )
 
 // Sessions is an optional interface of a [Backplane] that stores what another
@@ -19,12 +20,17 @@ type Sessions interface {
 	// are queued; done is called once: with nil when all are stored,
 	// with [ErrClosed] if they never will be. Until then the implementation
 	// keeps trying, and newer states of a session replace older ones. done must
-	// not block.
+	// not block, and is called on another goroutine.
+	//
+	// A record of a session replaces the one before. The newest of each session
+	// stays in the journal, without further calls, until the session ended or
+	// this backplane closes; then it expires after the window.
 	//
 	// A change that was applied before it was recorded makes the record stale,
 	// which is worse than none: commit first, then apply (V6).
 	//
-	// Errors, in which case done is not called: [ErrClosed], *[LimitError].
+	// Errors, in which case done is not called: [ErrClosed], *[LimitError],
+	// [ErrLogBusy] if too many calls wait already.
 	Record(changes []SessionRecord, done func(error)) error
 
 	// Load yields the newest record of each session in the journal of a home,
@@ -36,7 +42,8 @@ type Sessions interface {
 	Owner(ctx context.Context, pid string) (Owner, error)
 
 	// Claim makes this node the owner, if the stored owner still is current, as
-	// Owner returned it; the generation goes up by one. Of several nodes that
+	// Owner returned it; the generation goes up by one. That its owner renewed
+	// the record meanwhile changes nothing. Of several nodes that
 	// claim at once exactly one succeeds. A node that got no answer may have
 	// succeeded; Owner tells.
 	//
@@ -56,10 +63,26 @@ type Sessions interface {
 	WatchOwners(ctx context.Context, h SessionHandler) (Subscription, error)
 }
 
+// Journaled is a [Backplane] that may have [Sessions], as it was configured.
+type Journaled interface {
+	// Sessions returns nil if it has none, else always the same.
+	Sessions() Sessions
+}
+
 // AsSessions returns the Sessions of b, if it has them.
 func AsSessions(b Backplane) (Sessions, bool) {
+	if j, ok := b.(Journaled); ok {
+		s := j.Sessions()
+		return s, s != nil
+	}
 	s, ok := b.(Sessions)
 	return s, ok
+}
+
+// FirstHome returns the first home of a session, a boot id, from its private id;
+// "" if that has none.
+func FirstHome(pid string) string {
+	return pid[:max(strings.LastIndexByte(pid, '.'), 0)]
 }
 
 // SessionHandler takes what [Sessions] WatchOwners reports.

@@ -12,6 +12,7 @@ import (
 type Features struct {
 	Durable   bool // it has logs
 	Occupancy bool // it implements backplane.Occupancy
+	Sessions  bool // it has backplane.Sessions
 
 	// Limits are those of the members. Zero fields are the defaults.
 	Limits backplane.Limits
@@ -35,6 +36,10 @@ type Cluster struct {
 	HoldLogs     func(t *testing.T)                      // no log takes writes
 	ReleaseLogs  func(t *testing.T)                      // undo HoldLogs
 	Rewind       func(t *testing.T, log int, seq uint64) // the log loses what is beyond seq
+
+	HoldSessions    func(t *testing.T) // no session record can be stored
+	ReleaseSessions func(t *testing.T) // undo HoldSessions
+	ForgetSessions  func(t *testing.T) // the store of sessions is created anew, empty
 }
 
 // test is one entry of the suite.
@@ -61,6 +66,8 @@ func Run(t *testing.T, f Features, open func(t *testing.T) *Cluster) {
 		{"Log", logTests},
 		{"LogFault", logFaultTests},
 		{"Occupancy", occupancyTests},
+		{"Sessions", sessionTests},
+		{"SessionsFault", sessionFaultTests},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			t.Parallel()
@@ -87,11 +94,18 @@ func hasRooms(f Features, _ *Cluster) bool  { return f.Occupancy }
 func canHold(f Features, c *Cluster) bool {
 	return f.Durable && c.HoldLogs != nil && c.ReleaseLogs != nil
 }
-func canRewind(f Features, c *Cluster) bool   { return f.Durable && c.Rewind != nil }
-func logFreeze(f Features, c *Cluster) bool   { return f.Durable && canFreeze(f, c) }
-func logCut(f Features, c *Cluster) bool      { return f.Durable && canCut(f, c) }
-func logKill(f Features, c *Cluster) bool     { return f.Durable && canKill(f, c) }
-func roomsKill(f Features, c *Cluster) bool   { return f.Occupancy && canKill(f, c) }
-func roomsCut(f Features, c *Cluster) bool    { return f.Occupancy && canCut(f, c) }
-func roomsThaw(f Features, c *Cluster) bool   { return f.Occupancy && canFreeze(f, c) }
-func thawAndKill(f Features, c *Cluster) bool { return canFreeze(f, c) && canKill(f, c) }
+func canRewind(f Features, c *Cluster) bool    { return f.Durable && c.Rewind != nil }
+func logFreeze(f Features, c *Cluster) bool    { return f.Durable && canFreeze(f, c) }
+func logCut(f Features, c *Cluster) bool       { return f.Durable && canCut(f, c) }
+func logKill(f Features, c *Cluster) bool      { return f.Durable && canKill(f, c) }
+func roomsKill(f Features, c *Cluster) bool    { return f.Occupancy && canKill(f, c) }
+func roomsCut(f Features, c *Cluster) bool     { return f.Occupancy && canCut(f, c) }
+func roomsThaw(f Features, c *Cluster) bool    { return f.Occupancy && canFreeze(f, c) }
+func thawAndKill(f Features, c *Cluster) bool  { return canFreeze(f, c) && canKill(f, c) }
+func hasSessions(f Features, _ *Cluster) bool  { return f.Sessions }
+func sessionsKill(f Features, c *Cluster) bool { return f.Sessions && canKill(f, c) }
+func sessionsCut(f Features, c *Cluster) bool  { return f.Sessions && canCut(f, c) }
+func canHoldSessions(f Features, c *Cluster) bool {
+	return f.Sessions && c.HoldSessions != nil && c.ReleaseSessions != nil
+}
+func canForget(f Features, c *Cluster) bool { return sessionsKill(f, c) && c.ForgetSessions != nil }

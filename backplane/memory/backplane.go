@@ -9,23 +9,26 @@ import (
 )
 
 // Backplane is one member of a [Hub]. It implements backplane.Backplane,
-// backplane.Logged and backplane.Occupancy.
+// backplane.Logged, backplane.Occupancy and backplane.Journaled.
 type Backplane struct {
 	hub    *Hub
 	id     string
 	logs   []*memberLog
 	logged []backplane.Log // the same
-	queue  queue
-	state  atomic.Uint32
-	wg     sync.WaitGroup // handlers and waiting appends
+
+	sessions *memberSessions // nil: none
+
+	queue queue
+	state atomic.Uint32
+	wg    sync.WaitGroup // handlers and waiting appends
 
 	self atomic.Pointer[subscription] // newest one of its own Node address
 
 	closed   chan struct{} // closed when the member dies
 	released chan struct{} // closed when nothing of it runs any more
 
-	// Guarded by hub.mu. group is written with all log locks held as well, so
-	// that one of them is enough to read it.
+	// Guarded by hub.mu. group is written with the locks of all logs and of the
+	// session store held as well, so that one of them is enough to read it.
 	group    int // the log and group 0 belong together
 	subs     map[backplane.Address]*subscription
 	requests map[waiter]struct{}
@@ -36,6 +39,7 @@ var (
 	_ backplane.Backplane = (*Backplane)(nil)
 	_ backplane.Logged    = (*Backplane)(nil)
 	_ backplane.Occupancy = (*Backplane)(nil)
+	_ backplane.Journaled = (*Backplane)(nil)
 )
 
 // The states of a member, which may be read at any time. Between running and
@@ -219,6 +223,9 @@ func (b *Backplane) die() {
 	}
 	close(b.closed)
 	b.queue.close()
+	if b.sessions != nil {
+		b.sessions.detach()
+	}
 	b.hub.remove(b)
 	go func() {
 		defer close(b.released)

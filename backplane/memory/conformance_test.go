@@ -11,8 +11,8 @@ import (
 
 func TestConformance(t *testing.T) {
 	t.Parallel()
-	backplanetest.Run(t, backplanetest.Features{Durable: true, Occupancy: true}, func(t *testing.T) *backplanetest.Cluster {
-		return cluster(memory.NewHub(memory.Config{Window: time.Minute}))
+	backplanetest.Run(t, backplanetest.Features{Durable: true, Occupancy: true, Sessions: true}, func(t *testing.T) *backplanetest.Cluster {
+		return cluster(memory.NewHub(memory.Config{Window: time.Minute, Sessions: time.Minute}))
 	})
 }
 
@@ -58,5 +58,8 @@ func cluster(hub *memory.Hub) *backplanetest.Cluster {
 				t.Error(err)
 			}
 		},
+		HoldSessions:    func(*testing.T) { hub.HoldLogs() },
+		ReleaseSessions: func(*testing.T) { hub.ReleaseLogs() },
+		ForgetSessions:  func(*testing.T) { hub.ForgetSessions() },
 	}
 }

@@ -1,7 +1,8 @@
 // Package memory is the backplane within one process: of a single node, and of
 // several that share a [Hub], as in tests and examples. It implements
-// backplane.Backplane, Logged and Occupancy; it has no session journal, since
-// nothing here survives the process (V21).
+// backplane.Backplane, Logged and Occupancy. It has no session journal, since
+// nothing here survives the process (V21), unless Config.Sessions asks for one:
+// then members recover the sessions of a killed one as nodes of a cluster do.
 //
 //	bp := memory.New() // one node, nobody else
 //
@@ -16,14 +17,16 @@
 //
 // # Goroutines
 //
-// A member has a goroutine that calls its handlers while deliveries wait, and
-// one for each log while appends wait. A hub of one therefore has none. Log
+// A member has a goroutine that calls its handlers while deliveries wait, one
+// for each log while appends wait, one while session records wait, and one for
+// each watch of owners while it tells something. A hub of one without sessions
+// therefore has none. Log
 // entries are applied on the goroutine of whoever appends, in one critical
 // section with the assignment of the sequence.
 //
 // # Locks
 //
-// In this order: hubLog.mu (several by index) → Hub.mu → queue.mu and
-// request.mu. LogHandlers are called under hubLog.mu; the handler of a
-// subscription, a room watch or an append under no lock.
+// In this order: hubLog.mu (several by index) → hubSessions.mu → Hub.mu →
+// queue.mu and request.mu. LogHandlers are called under hubLog.mu; the handler of a
+// subscription, a watch, an append or a record under no lock.
 package memory

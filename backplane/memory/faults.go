@@ -124,7 +124,8 @@ func (h *Hub) regroup(group func(id string) int) {
 	h.catchUp(members)
 }
 
-// HoldLogs has the logs take no writes, as without a leader, until ReleaseLogs.
+// HoldLogs has the logs, and the store of sessions, take no writes, as without
+// a leader, until ReleaseLogs.
 func (h *Hub) HoldLogs() { h.hold(true) }
 
 // ReleaseLogs ends HoldLogs. What waited is stored in order.
@@ -137,6 +138,9 @@ func (h *Hub) hold(held bool) {
 	defer h.mu.Unlock()
 	for _, l := range h.logs {
 		l.held = held
+	}
+	if h.sessions != nil {
+		h.sessions.held = held
 	}
 	h.notify()
 }
@@ -186,9 +190,15 @@ func (h *Hub) lockLogs() {
 	for _, l := range h.logs {
 		l.mu.Lock()
 	}
+	if h.sessions != nil {
+		h.sessions.mu.Lock()
+	}
 }
 
 func (h *Hub) unlockLogs() {
+	if h.sessions != nil {
+		h.sessions.mu.Unlock()
+	}
 	for _, l := range h.logs {
 		l.mu.Unlock()
 	}

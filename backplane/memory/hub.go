@@ -41,6 +41,12 @@ type Config struct {
 	// RetainBytes bounds the entries kept in each log, for whatever reason.
 	// Zero means 64 MiB.
 	RetainBytes int
+
+	// Sessions makes a store of session journals and owners, which members can
+	// recover the sessions of a killed one from. It is how long a journal is
+	// kept after its home died, and an owner record after it was renewed. Zero
+	// means no store: members have no backplane.Sessions (V21).
+	Sessions time.Duration
 }
 
 func (c Config) withDefaults() Config {
@@ -58,6 +64,8 @@ type Hub struct {
 	cfg  Config
 	logs []*hubLog // fixed
 
+	sessions *hubSessions // nil: none
+
 	live atomic.Int32  // len(members), for the fast way out of Publish
 	turn atomic.Uint32 // for addresses that reach one of several
 
@@ -74,6 +82,9 @@ func NewHub(cfg Config) *Hub {
 	now := time.Now()
 	for i := range max(h.cfg.Logs, 0) {
 		h.logs = append(h.logs, newHubLog(h, i, now))
+	}
+	if h.cfg.Sessions > 0 {
+		h.sessions = newHubSessions(h)
 	}
 	return h
 }
@@ -110,6 +121,9 @@ func (h *Hub) Join(id string) (*Backplane, error) {
 		m := &memberLog{b: b, log: l, gaveUp: make(chan struct{}, 1)}
 		b.logs = append(b.logs, m)
 		b.logged = append(b.logged, m)
+	}
+	if h.sessions != nil {
+		b.sessions = &memberSessions{b: b, store: h.sessions}
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -166,6 +180,13 @@ func (h *Hub) remove(b *Backplane) {
 		}
 	}
 	h.notify()
+}
+
+// whenChanged returns a channel that is closed when a member's reach changes.
+func (h *Hub) whenChanged() <-chan struct{} {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return h.changed
 }
 
 // notify wakes everybody who waits for members to be reachable. The caller
