@@ -226,6 +226,12 @@ func splitListen(addr string) (host string, port int, err error) {
 	return host, int(n), nil
 }
 
+// hostOf returns the host of "host:port".
+func hostOf(addr string) string {
+	host, _, _ := net.SplitHostPort(addr) // "" of anything else
+	return host
+}
+
 func isLoopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()

@@ -45,9 +45,10 @@
 // ([Role]): the node itself, emitters and workers, the latter two only where a
 // client listener is open. Passwords are given, or derived from the cluster
 // secret ([Password]), or drawn at each start. The account SYS has one user with
-// a random password that only connections within the process can use. Routes
-// authenticate with a password derived from the secret; whoever is let in there
-// is trusted with everything, so beyond loopback routes want TLS.
+// a random password that only connections within the process can use. On routes
+// the server that connects sends a password derived from the secret, and asks
+// none of the other; who is let in is trusted with everything. What proves the
+// other end, and hides the password, is TLS, which beyond loopback is required.
 //
 // # Goroutines and locks
 //

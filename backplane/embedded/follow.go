@@ -61,6 +61,7 @@ func (f *follower) run(events <-chan membership.Event) {
 // apply gives the server the routes of now. It returns when to do so again at
 // the latest.
 func (f *follower) apply(now time.Time) (next time.Duration, ok bool) {
+	f.table.sync(f.s.cfg.Members.Members(), now)
 	if at := f.table.expire(now); !at.IsZero() {
 		next, ok = at.Sub(now), true
 	}

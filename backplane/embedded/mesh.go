@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"net"
+	"os"
 	"strconv"
 	"strings"
 	"syscall"
@@ -120,17 +121,18 @@ func (s *Server) portTaken(err error) bool {
 // firstRoutes returns the routes of the store nodes, this one among them, since
 // their number is what nats-server takes for the size of the set, and since
 // JetStream in a mesh does not start without any. It waits until all are known,
-// unless they came together once before.
+// unless they came together once before and this one still has what it knew then:
+// with an empty store it must not be one of only two that vote.
 func (s *Server) firstRoutes(ctx context.Context, table *routeTable) ([]string, error) {
 	m, err := readMark(s.dir)
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, err
-	case m != nil:
+	}
+	if _, err := os.Stat(s.groupFile()); m != nil && err == nil {
 		for _, addr := range m.Routes {
 			table.assume(addr, time.Now())
 		}
-	case s.cfg.Store > 1:
+	} else if s.cfg.Store > 1 {
 		if err := s.awaitStores(ctx, table); err != nil {
 			return nil, err
 		}
@@ -187,6 +189,9 @@ func (s *Server) newTable() *routeTable {
 
 // announce tells the others where the route listener is.
 func (s *Server) announce() error {
+	if !validRoute(s.route) {
+		return fmt.Errorf("%q is no address of routes; see Routes.Advertise", s.route)
+	}
 	meta := s.metaWithout()
 	meta[MetaRoute] = s.route
 	if s.keepsStore() {

@@ -66,6 +66,34 @@ func reaches(t *testing.T, from, to *Server) {
 	}
 }
 
+// isolated checks that what is sent at one server does not arrive at another. A
+// server that connects counts a route until it is told that it is not let in, so
+// routes prove nothing.
+func isolated(t *testing.T, from, to *Server) {
+	t.Helper()
+	subject := "_INBOX_node.to" + to.Name() // which nodes of all clusters may use
+	there := connect(t, to)
+	sub, err := there.SubscribeSync(subject)
+	if err == nil {
+		err = there.Flush()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	here := connect(t, from)
+	for range 20 {
+		if _, err := here.Request(subject, nil, 10*time.Second); !errors.Is(err, nats.ErrNoResponders) {
+			t.Fatalf("a request from %s to %s: %v", from.Name(), to.Name(), err)
+		}
+	}
+	if err := there.Flush(); err != nil {
+		t.Error(err)
+	}
+	if n, _, err := sub.Pending(); n != 0 || err != nil {
+		t.Errorf("%d messages from %s arrived at %s, %v", n, from.Name(), to.Name(), err)
+	}
+}
+
 func ask(nc *nats.Conn, subject string, to *Server) error {
 	m, err := nc.Request(subject, nil, time.Second)
 	if err != nil {
@@ -184,11 +212,6 @@ func TestMeshClientPortIsShut(t *testing.T) {
 	}
 }
 
-func hostOf(addr string) string {
-	host, _, _ := splitListen(addr)
-	return host
-}
-
 func TestMeshFollowsMembers(t *testing.T) {
 	t.Parallel()
 	m := newMesh(nil)
@@ -234,9 +257,8 @@ func TestMeshWrongSecret(t *testing.T) {
 		}
 		return nil
 	})
-	if n := a.ns.NumRoutes() + b.ns.NumRoutes(); n != 0 {
-		t.Errorf("%d routes with a wrong secret", n)
-	}
+	isolated(t, a, b)
+	isolated(t, b, a)
 	for _, s := range []*Server{a, b} {
 		for _, secret := range s.secrets() {
 			if strings.Contains(text.String(), secret) {
@@ -279,8 +301,25 @@ func TestMeshWrongCluster(t *testing.T) {
 		}
 		return nil
 	})
-	if n := a.ns.NumRoutes() + b.ns.NumRoutes(); n != 0 {
-		t.Errorf("%d routes between two clusters", n)
+	isolated(t, a, b)
+	isolated(t, b, a)
+}
+
+// An address that the others would not take is refused here.
+func TestMeshBadAdvertise(t *testing.T) {
+	t.Parallel()
+	m := newMesh(nil)
+	for _, advertise := range []string{"no host", "host:port", "10.0.0.1:99999"} {
+		cfg := m.config(t, "a")
+		cfg.Routes.Advertise = advertise
+		s, err := Start(t.Context(), cfg)
+		if err == nil {
+			t.Errorf("%q was announced as %q", advertise, s.RouteAddr())
+			stop(t, s)
+		}
+		if meta := cfg.Members.Self().Meta; meta[MetaRoute] != "" || meta["kept"] != "yes" {
+			t.Errorf("after a failed start its Meta is %v", meta)
+		}
 	}
 }
 

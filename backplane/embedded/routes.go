@@ -86,9 +86,21 @@ func (t *routeTable) replaced(m membership.Member) bool {
 // assume takes in an address from an earlier run, to be tried until it is known
 // to be wrong.
 func (t *routeTable) assume(addr string, now time.Time) {
-	if validRoute(addr) {
+	if validRoute(addr) && !slices.Contains(t.routes(), addr) {
 		t.members["route "+addr] = peer{addr: addr, store: true, until: now.Add(keepDead)}
 	}
+}
+
+// sync compares with those present at a time: a watch tells nothing of who was
+// gone before it began.
+func (t *routeTable) sync(present []membership.Member, now time.Time) {
+	for id, p := range t.members {
+		if p.until.IsZero() && !slices.ContainsFunc(present, func(m membership.Member) bool { return m.ID == id }) {
+			p.until = now.Add(keepDead)
+			t.members[id] = p
+		}
+	}
+	t.trim()
 }
 
 // expire forgets whose time is over, and returns when the next one's is, or the

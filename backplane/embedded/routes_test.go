@@ -91,6 +91,24 @@ func TestRouteTableExpires(t *testing.T) {
 	}
 }
 
+// Who was gone before anybody watched counts as dead.
+func TestRouteTableSync(t *testing.T) {
+	t.Parallel()
+	table := newRouteTable("self")
+	table.observe(joined("b", "b", "10.0.0.2:1"), t0)
+	table.observe(joined("c", "c", "10.0.0.3:1"), t0)
+	table.assume("10.0.0.2:1", t0)
+	table.sync([]membership.Member{{ID: "c"}}, t0)
+	table.sync([]membership.Member{{ID: "c"}}, t0.Add(keepDead-1))
+	if got := table.expire(t0.Add(keepDead - 1)); !got.Equal(t0.Add(keepDead)) {
+		t.Errorf("it is forgotten at %v", got)
+	}
+	table.expire(t0.Add(keepDead))
+	if got := table.routes(); !slices.Equal(got, []string{"10.0.0.3:1"}) {
+		t.Errorf("routes go to %q", got)
+	}
+}
+
 func TestRouteTableIsBounded(t *testing.T) {
 	t.Parallel()
 	table := newRouteTable("self")

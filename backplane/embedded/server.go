@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"slices"
@@ -75,6 +76,9 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 		s.retract()
 		<-s.shutdown()
 		return nil, fmt.Errorf("embedded: start %s: %w", s.cfg.Name, err)
+	}
+	if a := s.ClientAddr(); a != "" && cfg.ListenTLS == nil && !isLoopback(hostOf(a)) {
+		s.cfg.Logger.Warn("clients of NATS connect without TLS", slog.String("addr", a))
 	}
 	return s, nil
 }

@@ -24,12 +24,11 @@ import (
 // takes this one for one that was of one server before: the size of the group,
 // and the ids of its members, little-endian, with 32 bits for each number.
 func (s *Server) seed(ns *natsd.Server) error {
-	dir := filepath.Join(s.dir, natsd.JetStreamStoreDir, systemAccount, "_js_", "_meta_")
-	name := filepath.Join(dir, "peers.idx")
+	name := s.groupFile()
 	if _, err := os.Stat(name); err == nil {
 		return nil
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
 		return err
 	}
 	file := binary.LittleEndian.AppendUint32(nil, 1)
@@ -37,6 +36,11 @@ func (s *Server) seed(ns *natsd.Server) error {
 	file = append(file, ns.NodeName()...)
 	file = binary.LittleEndian.AppendUint16(file, 0)
 	return replaceFile(name, file)
+}
+
+// groupFile is where nats-server keeps who is in the group of the store nodes.
+func (s *Server) groupFile() string {
+	return filepath.Join(s.dir, natsd.JetStreamStoreDir, systemAccount, "_js_", "_meta_", "peers.idx")
 }
 
 // company is how long a single store node waits for a route to another server

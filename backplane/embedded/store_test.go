@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -289,6 +290,35 @@ func TestStoresWaitForAll(t *testing.T) {
 	}
 	if _, err := Start(t.Context(), cfg); !errors.Is(err, membership.ErrLeft) {
 		t.Errorf("after it left: %v", err)
+	}
+}
+
+// One that lost what it stored waits for all, as at the first start: it must not
+// outvote, with another, the one that still has it.
+func TestEmptiedStoreWaits(t *testing.T) {
+	t.Parallel()
+	cfg := newMesh(nil).config(t, "a")
+	cfg.Store, cfg.IsStore, cfg.Dir = 3, true, t.TempDir()
+	s, err := prepare(cfg.withDefaults())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { <-s.shutdown() }()
+	s.route = "10.0.0.1:1"
+	if err := s.remember([]string{"10.0.0.2:1", "10.0.0.3:1"}); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := s.firstRoutes(ctx, s.newTable()); !errors.Is(err, ErrNotReady) {
+		t.Errorf("with an emptied store: %v", err)
+	}
+	if err := errors.Join(os.MkdirAll(filepath.Dir(s.groupFile()), 0o700), os.WriteFile(s.groupFile(), nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	got, err := s.firstRoutes(ctx, s.newTable())
+	if want := []string{"10.0.0.1:1", "10.0.0.2:1", "10.0.0.3:1"}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("with what it stored: %q, %v", got, err)
 	}
 }
 

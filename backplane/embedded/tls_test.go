@@ -116,9 +116,8 @@ func TestRoutesWithTLS(t *testing.T) {
 		}
 		return nil
 	})
-	if n := d.ns.NumRoutes(); n != 0 {
-		t.Errorf("%d routes with a foreign certificate", n)
-	}
+	isolated(t, a, d)
+	isolated(t, d, a)
 }
 
 // knock connects with TLS to a route listener, which begins in clear text, and
