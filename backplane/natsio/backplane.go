@@ -15,7 +15,7 @@ import (
 )
 
 // Backplane is a node's place in a cluster on NATS. It implements
-// backplane.Backplane, backplane.Logged and backplane.Solitary.
+// backplane.Backplane and the interfaces Logged, Occupancy and Solitary there.
 type Backplane struct {
 	cfg    Config
 	id     string
@@ -35,6 +35,7 @@ type Backplane struct {
 	calls  calls    // what waits for replies
 	syncs  syncs    // barriers
 	peers  peers    // who was heard
+	rooms  occupancy
 	health canaries
 
 	seed  maphash.Seed // of senders' names in counts
@@ -60,6 +61,7 @@ var (
 	_ backplane.Backplane = (*Backplane)(nil)
 	_ backplane.Logged    = (*Backplane)(nil)
 	_ backplane.Solitary  = (*Backplane)(nil)
+	_ backplane.Occupancy = (*Backplane)(nil)
 )
 
 // Connect joins the cluster. It returns when both connections stand and this
@@ -95,6 +97,7 @@ func Connect(ctx context.Context, cfg Config) (*Backplane, error) {
 	b.calls.init()
 	b.syncs.init(b)
 	b.peers.init()
+	b.rooms.init()
 	b.health.init()
 	b.live = &link{name: "live", log: b.logger, onUp: b.cameBack, onSlow: b.tooSlow}
 	b.log = &link{name: "log", log: b.logger, onDown: b.logsDown, onUp: b.logsBack, onSlow: b.logsSlow}
@@ -121,6 +124,7 @@ func (b *Backplane) open(ctx context.Context) error {
 		{b.space.Digests(), b.takeDigest},
 		{b.space.Canary(b.id), b.takeCanary},
 		{syncSubject(b.id), b.takeSync},
+		{askSubject(b.id), b.takeAsk},
 	} {
 		if err := b.reg.control(b, c.subject, c.take); err != nil {
 			return err
@@ -211,6 +215,11 @@ func (b *Backplane) tooSlow(*nats.Subscription) {
 // doubt has this node told that messages may be missing.
 func (b *Backplane) doubt() {
 	b.vague.Store(true)
+	b.wake()
+}
+
+// wake has the receiver tell what there is to tell.
+func (b *Backplane) wake() {
 	select {
 	case b.poke <- struct{}{}:
 	default:

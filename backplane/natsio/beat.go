@@ -2,6 +2,8 @@ package natsio
 
 import (
 	"encoding/binary"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,8 +15,9 @@ import (
 
 // A beat is a node's sign of life. It is numbered: one that is missing says
 // that for a moment nothing of its sender arrived here, of which neither client
-// nor server need have noticed anything. Its data is the number of digests
-// sent so far, as a varint. The last beat of a node that closes is final.
+// nor server need have noticed anything. Its data is the number of digests sent
+// so far and that of changes to the node's rooms, as varints. The last beat of a
+// node that closes is final.
 
 // peer is another node, as heard through the backplane.
 type peer struct {
@@ -69,6 +72,13 @@ func (ps *peers) add(id string) (p *peer, isNew bool) {
 	return p, true
 }
 
+// ids returns all of them.
+func (ps *peers) ids() []string {
+	ps.mu.RLock()
+	defer ps.mu.RUnlock()
+	return slices.Collect(maps.Keys(ps.m))
+}
+
 // prune forgets peers that were not heard for long.
 func (ps *peers) prune(now time.Time) {
 	ps.mu.Lock()
@@ -90,6 +100,7 @@ func (b *Backplane) tick() {
 			b.beat()
 			b.reg.expire(now)
 			b.peers.prune(now)
+			b.rooms.prune(b)
 			b.isAnyoneThere(now)
 		case <-b.closed:
 			return
@@ -129,7 +140,7 @@ func (b *Backplane) sendBeat(final bool) {
 	ps.bye = final
 	ps.n++ // also if it cannot be sent: then it is missing
 	m := wire.Message{Sender: b.id, Counter: ps.n, Baseline: ps.n == 1, Final: final}
-	m.Data = binary.AppendUvarint(nil, ps.d)
+	m.Data = binary.AppendUvarint(binary.AppendUvarint(nil, ps.d), b.rooms.count())
 	if err := b.live.publish(b.space.Beat(b.id), "", m.Append(nil)); err != nil {
 		b.logger.Debug("beat not sent", "err", err)
 	}
@@ -152,12 +163,13 @@ func (b *Backplane) takeBeat(msg *nats.Msg) {
 	}
 	if m.Final {
 		p.heard.Store(0)
+		b.rooms.lost(b, id)
 		return
 	}
 	p.down.Store(false)
 	b.hear(id)
-	digests, size := binary.Uvarint(m.Data)
-	if size <= 0 {
+	digests, changes, ok := beatData(m.Data)
+	if !ok {
 		b.stats.malformed.Add(1)
 		return
 	}
@@ -168,6 +180,16 @@ func (b *Backplane) takeBeat(msg *nats.Msg) {
 	if isNew {
 		b.answerBeat()
 	}
+	b.rooms.beaten(b, id, changes)
+}
+
+func beatData(data []byte) (digests, changes uint64, ok bool) {
+	digests, n := binary.Uvarint(data)
+	if n <= 0 {
+		return 0, 0, false
+	}
+	changes, m := binary.Uvarint(data[n:])
+	return digests, changes, m > 0
 }
 
 // hear notes that a process was heard, and returns it if it is a peer. What came
@@ -220,4 +242,5 @@ func (b *Backplane) NodeDown(id string) {
 		p.down.Store(true)
 	}
 	b.calls.down(id)
+	b.rooms.lost(b, id)
 }

@@ -26,7 +26,7 @@ func TestConformanceMesh(t *testing.T) {
 	})
 }
 
-var features = backplanetest.Features{Wait: 20 * time.Second}
+var features = backplanetest.Features{Occupancy: true, Wait: 20 * time.Second}
 
 // suite are the functions for backplanetest.
 func (c *cluster) suite() *backplanetest.Cluster {
@@ -111,5 +111,7 @@ func (c *cluster) heal(t *testing.T) {
 	for _, m := range c.present() {
 		until(t, func() bool { return m.Healthy(waiting(t)) == nil })
 	}
-	c.meet(t)
+	for _, m := range c.present() {
+		c.reach(t, m)
+	}
 }

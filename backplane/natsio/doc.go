@@ -1,6 +1,6 @@
 // Package natsio is the backplane of a cluster, on NATS: an embedded server in
-// this process or an external one. It implements backplane.Backplane, Logged
-// and Solitary.
+// this process or an external one. It implements backplane.Backplane, Logged,
+// Occupancy and Solitary.
 //
 // It stands on backplane/subject, which makes every subject, and backplane/wire,
 // the form of messages; the server itself is in backplane/embedded or elsewhere.
@@ -53,8 +53,8 @@
 //
 // # Locks
 //
-// registry.mu, outbox.mu and syncs.mu may be held while the client takes a
-// message or a subscription. Taken under another one: calls.mu under syncs.mu,
-// link.mu under any. Handlers are called under no lock, and neither Subscribe
-// nor Close waits for one.
+// registry.mu, outbox.mu, occupancy.mu and syncs.mu may be held while the client
+// takes a message or a subscription. Taken under another one: occupancy.mu under
+// registry.mu, calls.mu under syncs.mu, link.mu under any. Handlers are called
+// under no lock, and neither Subscribe nor Close waits for one.
 package natsio

@@ -149,7 +149,7 @@ func TestMissedBeat(t *testing.T) {
 	t.Parallel()
 	beat := func(n, digests byte) []byte {
 		m := wire.Message{Sender: "x", Counter: uint64(n), Baseline: n == 1}
-		m.Data = []byte{digests}
+		m.Data = []byte{digests, 0}
 		return m.Append(nil)
 	}
 	digest := func(n byte) []byte {
@@ -207,7 +207,7 @@ func TestForgedBeat(t *testing.T) {
 	c := newCluster(t)
 	a, o := c.join(t, "a"), c.outsider(t)
 	m := wire.Message{Sender: "x", Counter: 1, Baseline: true}
-	m.Data = []byte{0}
+	m.Data = []byte{0, 0}
 	o.raw(o.space.Beat("y"), "", m.Append(nil))
 	o.raw(o.space.Digest("y"), "", m.Append(nil))
 	until(t, func() bool { return a.Stats().Forged == 2 })
@@ -228,7 +228,7 @@ func TestAnswersNewcomer(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := wire.Message{Sender: "x", Counter: 1, Baseline: true}
-	m.Data = []byte{0}
+	m.Data = []byte{0, 0}
 	o.raw(o.space.Beat("x"), "", m.Append(nil))
 	msg, err := beats.NextMsg(wait)
 	if err != nil {

@@ -24,6 +24,7 @@ func (b *Backplane) receive() {
 			b.take(m)
 		case <-b.poke:
 			b.tell()
+			b.rooms.tell(b)
 		}
 	}
 }

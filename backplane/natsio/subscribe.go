@@ -101,6 +101,7 @@ func (b *Backplane) Subscribe(at backplane.Address, h backplane.Handler) (backpl
 	if at.Scope == backplane.ScopeNode {
 		r.self = s
 	}
+	b.rooms.changed(b, at, true)
 	return s, nil
 }
 
@@ -164,6 +165,7 @@ func (s *subscription) Close() {
 	if r.self == s {
 		r.self = nil
 	}
+	s.b.rooms.changed(s.b, in.at, false)
 	if linger := s.b.cfg.Linger; linger > 0 && (in.at.Scope == backplane.ScopeRoom || in.at.Scope == backplane.ScopeSocket) {
 		r.linger(s.b, in, time.Now().Add(linger))
 		return
