@@ -118,22 +118,24 @@ func TestSameRequest(t *testing.T) {
 		"Host", "chat.example:8443", "X-Forwarded-For", "203.0.113.7, 198.51.100.1", "X-Forwarded-Proto", "https",
 		"Authorization", "Bearer token", "Cookie", "a=b; c=d", "Accept-Encoding", "br", "X-Twice", "1", "X-Twice", "2", "Content-Type", "text/plain",
 	}
-	home.posts(query, "4x", header...)
-	want := recv(t, requests, "the request")
-	other.posts(query, "4x", header...)
-	got := recv(t, requests, "the request")
-	if !strings.HasPrefix(got.Addr, "127.0.0.1:") || got.Addr == want.Addr {
-		t.Errorf("from %s", got.Addr)
-	}
-	want.Addr = got.Addr
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("a forwarded request differs:\n%s", diff)
+	for _, header := range [][]string{header, {"Host", "chat.example"}} {
+		home.posts(query, "4x", header...)
+		want := recv(t, requests, "the request")
+		other.posts(query, "4x", header...)
+		got := recv(t, requests, "the request")
+		if !strings.HasPrefix(got.Addr, "127.0.0.1:") || got.Addr == want.Addr {
+			t.Errorf("from %s", got.Addr)
+		}
+		want.Addr = got.Addr
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("a forwarded request differs:\n%s", diff)
+		}
 	}
 	// So does the handshake of an upgrade.
 	home.knock(nil, query).conn.Close()
-	want = recv(t, requests, "the upgrade")
+	want := recv(t, requests, "the upgrade")
 	other.knock(nil, query)
-	got = recv(t, requests, "the upgrade")
+	got := recv(t, requests, "the upgrade")
 	want.Addr, want.Host = got.Addr, other.addr
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("a forwarded upgrade differs:\n%s", diff)
@@ -202,4 +204,19 @@ func TestTLS(t *testing.T) {
 	})
 	wary[1].refuses(wary[0].open("EIO=4"), 503, outOfReach)
 	wary[1].sent(HomeDead, 2)
+}
+
+// Of headers that a middleware here has set the home's replace all but those
+// that are lists.
+func TestPassHeader(t *testing.T) {
+	t.Parallel()
+	got := http.Header{"Vary": {"Accept"}, "Set-Cookie": {"a=b"}, "Cache-Control": {"public"}, "X-Here": {"1"}}
+	passHeader(got, http.Header{
+		"Vary": {"Origin"}, "Set-Cookie": {"c=d"}, "Cache-Control": {"no-store"}, "Keep-Alive": {"5"}, "Connection": {"x"},
+		headVersion: {version}, headClose: {"1"},
+	})
+	want := http.Header{"Vary": {"Accept", "Origin"}, "Set-Cookie": {"a=b", "c=d"}, "Cache-Control": {"no-store"}, "X-Here": {"1"}, "Connection": {"close"}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
 }

@@ -41,6 +41,12 @@ type Config struct {
 	// bounds each write to a client. Zero means 10s, as in transport.Config.
 	ReadTimeout, WriteTimeout time.Duration
 
+	// CheckInterval is after how long a silent connection to a home is checked,
+	// and CheckTimeout how long the home may take to answer: a poll waits long in
+	// silence, and is not to wait for a machine that is gone or a process that
+	// hangs. Zero means 5s and 5s.
+	CheckInterval, CheckTimeout time.Duration
+
 	// MaxTunnels bounds the WebSockets that are tunnelled to other nodes; over
 	// it an upgrade is answered 503, and the session stays on polling. Zero
 	// means no bound.
@@ -58,14 +64,6 @@ type Config struct {
 // holds a client down stops reading from it; for longer than that it is taken
 // for broken.
 const stallTimeout = 2 * time.Minute
-
-// Health checks of connections to homes: after how long without a frame one is
-// pinged, and how long the answer may take. A poll waits long in silence, and is
-// not to wait for a machine that is gone.
-const (
-	pingAfter   = 5 * time.Second
-	pingTimeout = 5 * time.Second
-)
 
 // idleTimeout is for how long a connection to a home is kept without a request.
 // It is shorter than what servers have, so that no request meets a server that
@@ -95,6 +93,8 @@ func (c Config) withDefaults() Config {
 	def(&c.DialTimeout, 3*time.Second)
 	def(&c.ReadTimeout, 10*time.Second)
 	def(&c.WriteTimeout, 10*time.Second)
+	def(&c.CheckInterval, 5*time.Second)
+	def(&c.CheckTimeout, 5*time.Second)
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -116,8 +116,13 @@ func (c Config) Validate() error {
 			bad("Secrets[%d] is empty", i)
 		}
 	}
-	if c.DialTimeout < 0 || c.ReadTimeout < 0 || c.WriteTimeout < 0 || c.DrainTime < 0 || c.MaxTunnels < 0 {
-		bad("DialTimeout, ReadTimeout, WriteTimeout, DrainTime and MaxTunnels must not be negative")
+	for _, d := range []time.Duration{c.DialTimeout, c.ReadTimeout, c.WriteTimeout, c.CheckInterval, c.CheckTimeout, c.DrainTime} {
+		if d < 0 {
+			bad("%v: a time-out must not be negative", d)
+		}
+	}
+	if c.MaxTunnels < 0 {
+		bad("MaxTunnels %d must not be negative", c.MaxTunnels)
 	}
 	return errors.Join(errs...)
 }

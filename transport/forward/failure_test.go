@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -26,7 +27,7 @@ func pair(t *testing.T, at http.Handler) (n *testNode, query string) {
 	hs.Config.Protocols = Protocols()
 	hs.Start()
 	t.Cleanup(hs.Close)
-	return startNode(t, group, "a", options{forward: Config{Secrets: []string{secret}, ReadTimeout: patience / 2}}),
+	return startNode(t, group, "a", options{forward: Config{Secrets: []string{secret}, ReadTimeout: time.Minute}}),
 		"EIO=4&transport=polling&sid=" + joined(t, group, hs.Listener.Addr().String()) + "aaaaaaaaaaaaaaaaaaaa"
 }
 
@@ -57,6 +58,12 @@ func TestHomeUnknown(t *testing.T) {
 	n := cluster(t, 1, nil)[0]
 	n.refuses("EIO=4&transport=polling&sid=nobodyaaaaaaaaaaaaaaaaaaaa", 400, sessionUnknown)
 	n.sent(HomeUnknown, 2)
+
+	// Nor is a node its own home: an engine that does not take the member's token
+	// for its own was made wrong.
+	n = cluster(t, 1, func(_ int, o *options) { o.transport.Token = "engine" })[0]
+	n.refuses("EIO=4&transport=polling&sid="+n.member.Self().Token+"aaaaaaaaaaaaaaaaaaaa", 400, sessionUnknown)
+	n.sent(HomeUnknown, 2)
 }
 
 // One that has left, or died, is unknown from then on.
@@ -64,7 +71,12 @@ func TestHomeGone(t *testing.T) {
 	t.Parallel()
 	nodes := cluster(t, 2, nil)
 	query := nodes[0].open("EIO=4")
+	// One that drains still has its sessions.
+	if err := nodes[0].member.SetLeaving(); err != nil {
+		t.Fatal(err)
+	}
 	nodes[1].posts(query, "4x")
+	nodes[1].polls(query, "4x")
 	if err := nodes[0].member.Leave(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -209,6 +221,75 @@ func TestLate(t *testing.T) {
 		}
 	}
 	n.sent(Late, 2)
+}
+
+// A home that hangs is noticed long before its session's next heartbeat.
+func TestHomeHangs(t *testing.T) {
+	t.Parallel()
+	var gates []*gate
+	nodes := cluster(t, 2, func(_ int, o *options) {
+		o.forward.CheckInterval, o.forward.CheckTimeout = 50*time.Millisecond, 50*time.Millisecond
+		o.between = func(addr string) string {
+			gates = append(gates, newGate(t, addr))
+			return gates[len(gates)-1].addr
+		}
+	})
+	home, other := nodes[0], nodes[1]
+	query := home.open("EIO=4")
+	poll := other.later(t.Context(), "GET", query, "")
+	eventually(t, "the poll to arrive", func() bool { return home.fwd.Stats().Served[Forwarded] == 1 })
+	gates[0].shut.Lock()
+	a := recv(t, poll, "the poll")
+	gates[0].shut.Unlock()
+	if a.status != 502 || a.body != outOfReach {
+		t.Errorf("the poll that waited: %d %s", a.status, a.body)
+	}
+	other.sent(Broken, 1)
+	// The home notices, too: the poll was given up.
+	home.ends(transport.ReasonTransportError)
+}
+
+// gate is a way to a listener that can be shut: what is sent then waits.
+type gate struct {
+	addr string
+	shut sync.RWMutex // locked: shut
+	wg   sync.WaitGroup
+}
+
+func newGate(t *testing.T, to string) *gate {
+	l := listen(t)
+	g := &gate{addr: l.Addr().String()}
+	g.wg.Go(func() {
+		for {
+			in, err := l.Accept()
+			if err != nil {
+				return
+			}
+			out, err := net.Dial("tcp", to)
+			if err != nil {
+				in.Close()
+				continue
+			}
+			g.wg.Go(func() { g.pass(in, out) })
+			g.wg.Go(func() { g.pass(out, in) })
+		}
+	})
+	t.Cleanup(func() { l.Close(); g.wg.Wait() })
+	return g
+}
+
+func (g *gate) pass(dst, src net.Conn) {
+	defer dst.Close()
+	b := make([]byte, 4096)
+	for {
+		n, err := src.Read(b)
+		g.shut.RLock()
+		_, werr := dst.Write(b[:n])
+		g.shut.RUnlock()
+		if err != nil || werr != nil {
+			return
+		}
+	}
 }
 
 // A body that comes too slowly is given up, as at the home.

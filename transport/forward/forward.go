@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/siod-io/siod/membership"
 	"github.com/siod-io/siod/transport"
@@ -22,6 +24,7 @@ type Forwarder struct {
 	polls *http.Transport
 
 	sent, served              counts
+	dialled                   atomic.Uint64
 	logSecret, logBroken      seldom
 	logUnreachable, logServed seldom
 
@@ -203,10 +206,11 @@ func (f *Forwarder) interrupted(r *http.Request, err error) error {
 func (f *Forwarder) dial(ctx context.Context, addr string) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, f.cfg.DialTimeout)
 	defer cancel()
-	d := net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: pingAfter, Interval: pingTimeout / 3, Count: 3}}
+	d := net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: f.cfg.CheckInterval, Interval: max(f.cfg.CheckTimeout/3, time.Second), Count: 3}}
 	c, err := d.DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return nil, &failure{HomeDead, err}
 	}
+	f.dialled.Add(1)
 	return c, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"strings"
@@ -67,11 +68,13 @@ type testNode struct {
 type options struct {
 	transport transport.Config
 	forward   Config
-	token     string        // instead of the member's own
-	internal  *tls.Config   // of the internal listener
-	public    *tls.Config   // of the clients' listener
-	client    *tls.Config   // of clients
-	at        *http.Handler // what the internal listener serves, instead of the forwarder
+	token     string                   // instead of the member's own
+	internal  *tls.Config              // of the internal listener
+	public    *tls.Config              // of the clients' listener
+	client    *tls.Config              // of clients
+	between   func(addr string) string // what others know as the address of the internal listener
+	servers   func(*http.Server)       // changes both
+	at        *http.Handler            // what the internal listener serves, instead of the forwarder
 	hold      chan struct{}
 }
 
@@ -93,7 +96,11 @@ func cluster(t testing.TB, n int, change func(i int, o *options)) []*testNode {
 func startNode(t testing.TB, group *static.Group, name string, o options) *testNode {
 	t.Helper()
 	inner, outer := listen(t), listen(t)
-	member, err := group.Join(membership.Member{Name: name, Addr: inner.Addr().String(), Token: o.token})
+	addr := inner.Addr().String()
+	if o.between != nil {
+		addr = o.between(addr)
+	}
+	member, err := group.Join(membership.Member{Name: name, Addr: addr, Token: o.token})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,6 +132,13 @@ func startNode(t testing.TB, group *static.Group, name string, o options) *testN
 		n.internal.Handler = *o.at
 	}
 	n.public = &http.Server{Handler: n.engine, TLSConfig: o.public}
+	for _, s := range []*http.Server{n.internal, n.public} {
+		s.ErrorLog = log.New(io.Discard, "", 0)
+	}
+	if o.servers != nil {
+		o.servers(n.internal)
+		o.servers(n.public)
+	}
 	var wg sync.WaitGroup
 	wg.Go(func() { serve(n.internal, inner) })
 	wg.Go(func() { serve(n.public, outer) })

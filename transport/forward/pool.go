@@ -18,7 +18,7 @@ func (f *Forwarder) newTransport() *http.Transport {
 		DisableCompression: true, // what the client accepts is the client's to say
 		IdleConnTimeout:    idleTimeout,
 		HTTP2: &http.HTTP2Config{
-			SendPingTimeout: pingAfter, PingTimeout: pingTimeout, WriteByteTimeout: f.cfg.WriteTimeout,
+			SendPingTimeout: f.cfg.CheckInterval, PingTimeout: f.cfg.CheckTimeout, WriteByteTimeout: f.cfg.WriteTimeout,
 			MaxReceiveBufferPerStream: streamBuffer,
 		},
 	}

@@ -71,9 +71,15 @@ func TestShutdownEndsTunnels(t *testing.T) {
 	t.Parallel()
 	nodes := cluster(t, 2, func(_ int, o *options) { o.forward.DrainTime = 300 * time.Millisecond })
 	home, going := nodes[0], nodes[1]
+	upgraded := func(home, at *testNode) *socket {
+		c := at.upgrade(home.open("EIO=4"))
+		c.text("4x") // a tunnel that ends before the upgrade does leaves a polling session
+		c.expect("4x")
+		return c
+	}
 	var sockets []*socket
 	for range 3 {
-		sockets = append(sockets, going.upgrade(home.open("EIO=4")))
+		sockets = append(sockets, upgraded(home, going))
 	}
 	begun := time.Now()
 	if err := going.fwd.Shutdown(t.Context()); err != nil {
@@ -93,7 +99,7 @@ func TestShutdownEndsTunnels(t *testing.T) {
 	// And all at once if it has none.
 	nodes = cluster(t, 2, func(_ int, o *options) { o.forward.DrainTime = time.Hour })
 	home, going = nodes[0], nodes[1]
-	c, d := going.upgrade(home.open("EIO=4")), going.upgrade(home.open("EIO=4"))
+	c, d := upgraded(home, going), upgraded(home, going)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_ = going.fwd.Shutdown(ctx)

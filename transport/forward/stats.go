@@ -60,18 +60,21 @@ func (c *counts) snapshot() map[Result]uint64 {
 
 // Stats is a snapshot of a Forwarder's counters, all since it was made.
 type Stats struct {
-	Sent    map[Result]uint64 // requests of clients for other nodes
-	Served  map[Result]uint64 // requests of other nodes, of which Forwarded were handed on
-	Pending int               // requests that wait for other nodes now
-	Tunnels int               // WebSockets tunnelled to other nodes now
+	Sent        map[Result]uint64 // requests of clients for other nodes
+	Served      map[Result]uint64 // requests of other nodes, of which Forwarded were handed on
+	Pending     int               // requests that wait for other nodes now
+	Tunnels     int               // WebSockets tunnelled to other nodes now
+	Connections int               // to other nodes now, without those of tunnels
+	Dialled     uint64            // connections to other nodes, those of tunnels included
 }
 
 // Stats returns the counters.
 func (f *Forwarder) Stats() Stats {
+	st := Stats{Sent: f.sent.snapshot(), Served: f.served.snapshot(), Dialled: f.dialled.Load()}
 	f.mu.Lock()
-	pending, tunnels := f.pending, len(f.tunnels)
-	f.mu.Unlock()
-	return Stats{Sent: f.sent.snapshot(), Served: f.served.snapshot(), Pending: pending, Tunnels: tunnels}
+	defer f.mu.Unlock()
+	st.Pending, st.Tunnels, st.Connections = f.pending, len(f.tunnels), len(f.conns)
+	return st
 }
 
 // seldom lets one in ten seconds through: what fails for one client fails for
