@@ -148,6 +148,11 @@ func TestStartFails(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "address already in use") {
 		t.Errorf("a server at a port in use: %v", err)
 	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := Start(ended, Config{Name: "late"}); !errors.Is(err, context.Canceled) {
+		t.Errorf("a start after its context ended: %v", err)
+	}
 	file := t.TempDir() + "/file"
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/siod-io/siod/backplane/subject"
@@ -165,6 +166,11 @@ func (c Config) Validate() error {
 	if c.Listen != "" {
 		if _, _, err := splitListen(c.Listen); err != nil {
 			bad("Listen: %w", err)
+		}
+	}
+	for _, p := range []string{c.Passwords.Node, c.Passwords.Emitter, c.Passwords.Worker} {
+		if strings.HasPrefix(p, "$2") {
+			bad("Passwords has one that begins with $2, which nats-server takes for a hash")
 		}
 	}
 	errs = append(errs, c.validateStore(), c.validateRoutes())

@@ -64,6 +64,7 @@ func TestValidate(t *testing.T) {
 		{"client listener without a port", Config{Name: "a", Listen: "127.0.0.1"}, any},
 		{"small payload", Config{Name: "a", MaxPayload: 10}, any},
 		{"large payload", Config{Name: "a", MaxPayload: 1 << 30}, any},
+		{"a hash for a password", Config{Name: "a", Passwords: Passwords{Emitter: "$2a$11$0123456789012345678901"}}, any},
 		{"negative time", Config{Name: "a", StartTimeout: -time.Second}, any},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

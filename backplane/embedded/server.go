@@ -58,6 +58,9 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("embedded: start %s: %w", cfg.Name, err)
+	}
 	s, err := prepare(cfg.withDefaults())
 	if err != nil {
 		return nil, err
