@@ -99,8 +99,12 @@ func (ns *Namespace) accept(s *Socket, a *admission) {
 	s.hold = nil
 	s.state = socketConnected
 	leaving := s.leaving
+	ss := s.rec
 	s.mu.Unlock()
 	x.mu.Unlock()
+	if ss != nil {
+		ns.srv.journal().later(ss)
+	}
 	ns.srv.stats.connects.Add(1)
 	ns.tell()
 	switch {

@@ -155,15 +155,23 @@ func (c *conn) close(r transport.Reason) {
 // disconnect ends the sockets of all namespaces, tells the client so, and
 // closes the connection.
 func (c *conn) disconnect() {
-	c.mu.Lock()
-	slots := slices.Clone(c.slots)
-	c.mu.Unlock()
-	for _, sl := range slots {
-		if sl.socket != nil {
-			sl.socket.kick()
-		}
+	for _, s := range c.sockets() {
+		s.kick()
 	}
 	c.session.Close(transport.ReasonForcedClose)
+}
+
+// sockets lists the connected sockets of the connection.
+func (c *conn) sockets() []*Socket {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var all []*Socket
+	for _, sl := range c.slots {
+		if sl.socket != nil {
+			all = append(all, sl.socket)
+		}
+	}
+	return all
 }
 
 // ended is why the connection ended, "" while it has not.

@@ -20,6 +20,8 @@ func NewKey[T any](name string) Key[T] { return Key[T]{name} }
 
 // Set stores a value. The value must not be changed afterwards.
 func (k Key[T]) Set(s *Socket, v T) {
+	made, _ := s.journaled(&change{key: k.name, value: v, set: true}) // counted by the journal
+	defer made()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.data == nil {
@@ -62,6 +64,8 @@ func (k Key[T]) settle(s *Socket, v T) T {
 
 // Delete removes the value.
 func (k Key[T]) Delete(s *Socket) {
+	made, _ := s.journaled(&change{key: k.name, unset: true})
+	defer made()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.data, k.name)

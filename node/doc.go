@@ -67,13 +67,16 @@
 // membership, and where recovery is on one tells other servers which of their
 // sessions are here. Shutdown waits for all of them and for those of Server.Go.
 // Handlers of OnRoom, OnAnyOutgoing and Broadcast calls run in the goroutine
-// of whoever caused them.
+// of whoever caused them. Where sessions are stored, one records them, and one
+// reads at the start what the log holds from before; an operation of another
+// server then has one until it is stored.
 //
 // # Locks
 //
 // In this order, where several are held:
 //
 //	session.turn     a session changes hands
+//	session.pen      a change of it is stored and made; several in order of pid
 //	Server.mu        namespaces; Dynamic.childMu is taken under it
 //	roomIndex.mu     one shard's sockets and rooms; those of a namespace in order of the shards
 //	  interest.mu    rooms of this server, with the backplane's own locks under it
@@ -84,7 +87,7 @@
 //	session.mu       whose the session is, and its history
 //	recovery.mu, feed.mu
 //
-// mailbox.mu, workers.mu, Namespace.mu, roomEvents.mu, serverEvents.mu and lapses.mu are
-// leaves. The application's code is called under none of them, but for OnRoom,
-// which may run under session.turn.
+// mailbox.mu, workers.mu, Namespace.mu, roomEvents.mu, serverEvents.mu, lapses.mu
+// and those of the journal are leaves. The application's code is called under
+// none of them, but for OnRoom, which may run under session.turn and session.pen.
 package node

@@ -84,15 +84,35 @@ func (s *Socket) Reason() Reason {
 // end in the same way, and the connection is closed. In a middleware or in
 // OnConnect it takes effect when OnConnect has succeeded.
 func (s *Socket) Disconnect(closeConnection bool) {
-	s.mu.Lock()
-	if s.state < socketConnected {
-		if s.leaving = max(s.leaving, leaves); closeConnection {
-			s.leaving = leavesWithConnection
-		}
-		s.mu.Unlock()
+	if s.leaveEarly(closeConnection) {
 		return
 	}
-	s.mu.Unlock()
+	s.journalEnd(closeConnection)
+	s.disconnectNow(closeConnection)
+}
+
+// endBy is Disconnect by an operation, which has been stored.
+func (s *Socket) endBy(closeConnection bool) {
+	if !s.leaveEarly(closeConnection) {
+		s.disconnectNow(closeConnection)
+	}
+}
+
+// leaveEarly notes that a socket which is on its way in is to end.
+func (s *Socket) leaveEarly(closeConnection bool) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state >= socketConnected {
+		return false
+	}
+	if s.leaving = max(s.leaving, leaves); closeConnection {
+		s.leaving = leavesWithConnection
+	}
+	return true
+}
+
+// disconnectNow is Disconnect when it has been stored.
+func (s *Socket) disconnectNow(closeConnection bool) {
 	if closeConnection {
 		s.conn.disconnect()
 		return

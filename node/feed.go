@@ -37,6 +37,9 @@ func (srv *Server) follow() error {
 	srv.feed = &feed{srv: srv, keep: srv.cfg.Recovery.Enabled, filled: make(chan struct{})}
 	if srv.feed.keep {
 		srv.recovery = newRecovery(srv, srv.feed)
+		if store, ok := backplane.AsSessions(srv.cfg.Backplane); ok {
+			srv.recovery.journal = newJournal(srv.recovery, store)
+		}
 	}
 	ctx, cancel := context.WithTimeout(srv.ctx, tailTimeout)
 	defer cancel()
@@ -45,6 +48,9 @@ func (srv *Server) follow() error {
 	}
 	start := srv.feed.start
 	srv.tasks.start(func() { srv.feed.fill(start) })
+	if srv.recovery.journal != nil {
+		return srv.recovery.journal.start(ctx)
+	}
 	return nil
 }
 

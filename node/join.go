@@ -17,6 +17,19 @@ func (ns *Namespace) leave(s *Socket, rooms []string) error {
 // change leaves rooms and joins others in one step. It reports whether one of
 // the joined rooms is new on this server.
 func (ns *Namespace) change(s *Socket, join, leave []string) (created bool, err error) {
+	made, late := s.journaled(&change{join: join, leave: leave})
+	created, err = ns.changeNow(s, join, leave)
+	made()
+	if err != nil {
+		s.rewrite()
+		return created, err
+	}
+	ns.tell()
+	return created, late
+}
+
+// changeNow is change when it has been stored. The caller calls tell.
+func (ns *Namespace) changeNow(s *Socket, join, leave []string) (created bool, err error) {
 	x := ns.indexOf(s.conn.session)
 	x.mu.Lock()
 	if x.sockets[s.id] != s {
@@ -35,7 +48,6 @@ func (ns *Namespace) change(s *Socket, join, leave []string) (created bool, err 
 	}
 	s.rec.changed(x.shard.Position(), leave, join)
 	x.mu.Unlock()
-	ns.tell()
 	return created, nil
 }
 

@@ -56,6 +56,10 @@ func (srv *Server) operate(d backplane.Delivery) {
 	case opRooms:
 		srv.spawn(d, func() { answerRooms(d, ns) })
 	case opJoin, opLeave, opDisconnect:
+		if srv.journal() != nil {
+			srv.spawn(d, func() { srv.operateStored(d, &t, &op) })
+			return
+		}
 		res, created := srv.apply(env.Namespace, env.Op, &t, &op)
 		if !created {
 			finish(d, encodeBody(res))
@@ -76,6 +80,13 @@ func (srv *Server) operate(d backplane.Delivery) {
 // It reports whether a room is new on this server.
 func (srv *Server) apply(namespace string, op backplane.Op, t *target, body *operation) (res operated, created bool) {
 	sockets, absent := srv.concerned(namespace, t)
+	made := srv.journalOperation(sockets, absent, op, body)
+	defer func() {
+		made()
+		if ns := srv.known(namespace); ns != nil {
+			ns.tell()
+		}
+	}()
 	done := func(id string, first bool, err error) {
 		created = created || first
 		if err != nil && !errors.Is(err, ErrDisconnected) { // it may end meanwhile
@@ -102,11 +113,11 @@ func (srv *Server) apply(namespace string, op backplane.Op, t *target, body *ope
 func (s *Socket) operate(op backplane.Op, body *operation) (created bool, err error) {
 	switch op {
 	case opJoin:
-		return s.ns.change(s, body.Rooms, nil)
+		return s.ns.changeNow(s, body.Rooms, nil)
 	case opLeave:
-		return s.ns.change(s, nil, body.Rooms)
+		return s.ns.changeNow(s, nil, body.Rooms)
 	default:
-		s.Disconnect(body.Close)
+		s.endBy(body.Close)
 		return false, nil
 	}
 }

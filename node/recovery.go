@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"sync"
+	"time"
 
 	"github.com/siod-io/siod/backplane"
 	"github.com/siod-io/siod/node/internal/resume"
@@ -17,6 +18,8 @@ type recovery struct {
 	srv    *Server
 	feed   *feed
 	limits resume.Limits
+
+	journal *journal // nil if sessions are not stored
 
 	waiting lapses[*session] // whose clients are away
 	graves  lapses[string]   // pids of sessions that are gone, and how long that is known
@@ -82,7 +85,8 @@ func (r *recovery) resume(ctx context.Context, s *Socket, c *claim) (*session, e
 		return nil, nil
 	}
 	c.tried = true
-	ss := r.find(s, c.pid)
+	deadline := time.Now().Add(r.srv.cfg.ConnectTimeout * 3 / 4)
+	ss := r.find(s, c)
 	if err := ctx.Err(); err != nil {
 		if ss != nil {
 			ss.release(s)
@@ -93,9 +97,9 @@ func (r *recovery) resume(ctx context.Context, s *Socket, c *claim) (*session, e
 		r.srv.stats.notRecovered[reasonUnknown].Add(1)
 		return nil, nil
 	}
-	// Half of what the client's way in may take: 10 s if nothing else is
-	// configured (V10).
-	reach, cancel := context.WithTimeout(ctx, r.srv.cfg.ConnectTimeout/2)
+	// The last quarter of what the client's way in may take is the application's:
+	// a client that waited in vain is let in anew, never refused (V10).
+	reach, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
 	if r.feed.reach(reach, ss.high()) != nil || r.feed.complete(reach) != nil {
 		if err := ctx.Err(); err != nil {
@@ -153,11 +157,11 @@ func (r *recovery) stats(st *Stats) {
 }
 
 // find makes s the owner of a session, wherever that is.
-func (r *recovery) find(s *Socket, pid string) *session {
-	if ss := r.session(pid); ss != nil && ss.ns == s.ns.name && ss.claim(s, s.asked) {
+func (r *recovery) find(s *Socket, c *claim) *session {
+	if ss := r.session(c.pid); ss != nil && ss.ns == s.ns.name && ss.claim(s, s.asked) {
 		return ss
 	}
-	return r.take(s, pid)
+	return r.take(s, c)
 }
 
 func (r *recovery) session(pid string) *session {
@@ -194,13 +198,7 @@ func (r *recovery) reset(rs backplane.Reset) {
 	if r == nil || rs.Reason == backplane.ResetStart {
 		return
 	}
-	r.mu.Lock()
-	all := make([]*session, 0, len(r.sessions))
-	for _, ss := range r.sessions {
-		all = append(all, ss)
-	}
-	r.mu.Unlock()
-	for _, ss := range all {
+	for _, ss := range r.all() {
 		ss.mu.Lock()
 		carrier := ss.carrier
 		if rs.Reason == backplane.ResetRewind {
@@ -221,15 +219,10 @@ func (r *recovery) close() {
 	if r == nil {
 		return
 	}
+	r.journal.flush()
 	r.waiting.close()
 	r.graves.close()
-	r.mu.Lock()
-	all := make([]*session, 0, len(r.sessions))
-	for _, ss := range r.sessions {
-		all = append(all, ss)
-	}
-	r.mu.Unlock()
-	for _, ss := range all {
+	for _, ss := range r.all() {
 		ss.end()
 	}
 }

@@ -105,18 +105,18 @@ func TestLateAnswerIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := &Socket{ns: r.srv.root}
-	ss := r.adopt(s, pid, home.srv.id, &answer)
+	ss := r.adopt(s, pid, home.srv.id, &answer, backplane.Owner{})
 	if ss == nil {
 		t.Fatal("not adopted")
 	}
 	// The same answer to a second claim: the session is there already.
 	other := &Socket{ns: r.srv.root, conn: &conn{srv: r.srv}}
 	ss.owner = nil
-	if again := r.adopt(other, pid, home.srv.id, &answer); again != ss || ss.owner != other {
+	if again := r.adopt(other, pid, home.srv.id, &answer, backplane.Owner{}); again != ss || ss.owner != other {
 		t.Error("two claims got two sessions")
 	}
 	ss.end()
-	if r.adopt(s, pid, home.srv.id, &answer) != nil {
+	if r.adopt(s, pid, home.srv.id, &answer, backplane.Owner{}) != nil {
 		t.Error("a session that ended came back")
 	}
 	if g := r.graveOf(pid); g == nil || g.node != "" {

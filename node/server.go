@@ -108,6 +108,7 @@ func (srv *Server) watchMembers() {
 	for ev := range srv.cfg.Membership.Watch(srv.ctx) {
 		if ev.Kind == membership.Gone {
 			srv.cfg.Backplane.NodeDown(ev.Member.ID)
+			srv.journal().left(ev.Member.ID)
 		}
 	}
 }

@@ -36,6 +36,11 @@ type session struct {
 	// locks.
 	turn sync.Mutex
 
+	// pen is held from the moment at which a change is drafted for the journal
+	// until it is made. It is taken after turn and before all other locks, and
+	// several in the order of their pids.
+	pen sync.Mutex
+
 	mu      sync.Mutex // guards the fields below
 	history *resume.History
 	owner   *Socket
@@ -47,6 +52,10 @@ type session struct {
 	moves   uint64         // how often it was handed over (V5: the generation)
 	until   time.Time      // when the client's time is up
 	over    error          // why it cannot be continued here; nil while it can
+
+	journaled   bool            // its first record was sent: changes are stored first (V6)
+	ending      bool            // its end is stored, and it may not be recorded again
+	ownerRecord backplane.Owner // as stored when it moved here
 }
 
 // identity is who a client proves to be before OnConnect.
@@ -236,6 +245,9 @@ func (ss *session) finish(why error) {
 		return
 	}
 	ss.over, ss.data = why, nil
+	if ss.journaled && !ss.rec.srv.closing.Load() {
+		ss.rec.journal.ended(ss.pid, ss.moves)
+	}
 	if ss.moves > 0 {
 		// Answers from before may still be under way to this node.
 		ss.rec.bury(ss.pid, &grave{moves: ss.moves})

@@ -152,7 +152,8 @@ func (s *Socket) Broadcast() Broadcast { return Broadcast{ns: s.ns}.Except(s.id)
 // it there. Rooms that it is in already are ignored. In a middleware or in
 // OnConnect it takes effect if the socket is let in.
 //
-// Errors, in which case it joins none of them: *LimitError, ErrDisconnected.
+// Errors, in which case it joins none of them: *LimitError, ErrDisconnected. With
+// ErrNotJournaled it did.
 func (s *Socket) Join(rooms ...string) error {
 	if err := s.ns.checkRooms(rooms); err != nil {
 		return err
@@ -190,7 +191,8 @@ func (s *Socket) roomNames() []string {
 // in OnConnect, where the client has proved who it is: a recovery is refused if
 // the user is another one than before.
 //
-// Errors, in which case nothing changes: *LimitError, ErrDisconnected.
+// Errors, in which case nothing changes: *LimitError, ErrDisconnected. With
+// ErrNotJournaled it did.
 func (s *Socket) SetUser(id string) error {
 	var join, leave []string
 	if id != "" {
@@ -202,11 +204,18 @@ func (s *Socket) SetUser(id string) error {
 	if old := s.User(); old != "" && old != id {
 		leave = []string{UserRoom(old)}
 	}
-	if _, err := s.ns.change(s, join, leave); err != nil {
+	made, late := s.journaled(&change{join: join, leave: leave, user: &id})
+	_, err := s.ns.changeNow(s, join, leave)
+	if err == nil {
+		s.user.Store(&id)
+	}
+	made()
+	if err != nil {
+		s.rewrite()
 		return err
 	}
-	s.user.Store(&id)
-	return nil
+	s.ns.tell()
+	return late
 }
 
 // User is the user that SetUser named, or "".

@@ -15,6 +15,7 @@ type serverStats struct {
 	lost, unknownLoss, unknownEnvelopes                   atomic.Uint64
 	serverEventsDropped                                   atomic.Uint64
 	recovered, sessionsExpired, replaysLost               atomic.Uint64
+	notJournaled, fenced                                  atomic.Uint64
 	notRecovered                                          [notRecoveredBy]atomic.Uint64
 }
 
@@ -47,6 +48,8 @@ type Stats struct {
 	SessionsExpired     uint64            // whose clients did not come back in time
 	Sessions            int               // that clients can continue here, now
 	SessionsWaiting     int               // of these, whose clients are away
+	NotJournaled        uint64            // changes of sessions made before they could be stored
+	Fenced              uint64            // sessions that another server took while it could not reach this one
 	RingEntries         int               // of the log, kept for clients that recover, now
 	RingBytes           int
 }
@@ -64,6 +67,7 @@ func (srv *Server) Stats() Stats {
 		SubscriptionsFailed: s.subscriptionsFailed.Load(), BackplaneLost: s.lost.Load(), BackplaneUnknown: s.unknownLoss.Load(),
 		EnvelopesUnknown: s.unknownEnvelopes.Load(), ServerEventsDropped: s.serverEventsDropped.Load(),
 		Recovered: s.recovered.Load(), ReplaysLost: s.replaysLost.Load(), SessionsExpired: s.sessionsExpired.Load(),
+		NotJournaled: s.notJournaled.Load(), Fenced: s.fenced.Load(),
 	}
 	srv.recovery.stats(&st)
 	for _, ns := range srv.Namespaces() {

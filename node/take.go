@@ -37,7 +37,8 @@ const maxHops = 3
 // take makes s the owner of a session that another node has. It returns nil if
 // there is none, or it is another client's. It does not stop when the client
 // goes away: what was handed over must arrive.
-func (r *recovery) take(s *Socket, pid string) *session {
+func (r *recovery) take(s *Socket, c *claim) *session {
+	pid := c.pid
 	next, moves := homeOf(pid), uint64(0)
 	if g := r.graveOf(pid); g != nil {
 		next, moves = g.node, g.moves
@@ -52,6 +53,9 @@ func (r *recovery) take(s *Socket, pid string) *session {
 		body := takeBody{PID: pid, NS: s.ns.name, Who: s.asked, Moves: moves}
 		t, ok := r.askFor(ctx, backplane.Node(next), body)
 		silent := !ok
+		if silent && r.journal != nil {
+			return r.restore(s, c)
+		}
 		if silent {
 			// The node is dead or cannot be reached, and cannot say where the
 			// session went. Whoever has it knows.
@@ -59,8 +63,7 @@ func (r *recovery) take(s *Socket, pid string) *session {
 		}
 		switch {
 		case t.Session != nil:
-			r.drain(ctx)
-			return r.adopt(s, pid, t.from, &t)
+			return r.receive(ctx, s, pid, &t)
 		case !ok, t.Owner == "", t.Owner == r.srv.id, t.Moves < moves, silent && t.Owner == next:
 			return nil
 		}
@@ -126,9 +129,8 @@ func (r *recovery) awaitTake(pid string) {
 }
 
 // takeTimeout bounds the wait for another node's answer, of which take waits
-// for two that do not come. Together with half of ConnectTimeout for resume
-// they leave the application the last quarter: a client that waited in vain is
-// let in anew, never refused.
+// for two that do not come, or for one and for the store of sessions. See
+// resume for the rest of ConnectTimeout.
 func (r *recovery) takeTimeout() time.Duration { return r.srv.cfg.ConnectTimeout / 8 }
 
 // askFor asks one node, or all, and returns the best answer.
@@ -151,14 +153,14 @@ func (r *recovery) askFor(ctx context.Context, to backplane.Address, body takeBo
 
 // adopt makes a session of what another node handed over. If two claims of one
 // client were answered alike, the later one gets it.
-func (r *recovery) adopt(s *Socket, pid, from string, t *taken) *session {
+func (r *recovery) adopt(s *Socket, pid, from string, t *taken, owner backplane.Owner) *session {
 	h, ok := resume.Restore(*t.Session)
 	if !ok || h.Namespace() != s.ns.name {
 		return nil
 	}
 	ss := &session{
 		rec: r, pid: pid, ns: s.ns.name, owner: s, history: h,
-		who: t.Who, user: t.User, known: true, moves: t.Moves,
+		who: t.Who, user: t.User, known: true, moves: t.Moves, ownerRecord: owner,
 	}
 	if len(t.Data) > 0 {
 		ss.data = make(map[string]any, len(t.Data))

@@ -1,6 +1,8 @@
 package resume
 
 import (
+	"slices"
+
 	"github.com/siod-io/siod/backplane"
 	"github.com/siod-io/siod/protocol"
 )
@@ -50,6 +52,14 @@ func (h *History) State() State {
 		d := &h.direct[i]
 		s.Direct = append(s.Direct, DirectState{Offset: d.Offset().String(), Text: d.Frames.Text, Binary: d.Frames.Binary, Plain: d.Plain})
 	}
+	return s
+}
+
+// Kept returns what survives the death of this node, as a copy: everything but
+// the events emitted to the session alone, which are nowhere else (V10).
+func (h *History) Kept() State {
+	s := h.State()
+	s.Open, s.Past, s.Direct, s.Gone = slices.Clone(s.Open), slices.Clone(s.Past), nil, Mark{}
 	return s
 }
 

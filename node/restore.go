@@ -1,0 +1,196 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/siod-io/siod/backplane"
+)
+
+// restore makes s the owner of a session whose node cannot be asked, from that
+// node's journal (V10). It returns nil if there is none, or it is another
+// client's, or another node was quicker.
+func (r *recovery) restore(s *Socket, c *claim) *session {
+	j := r.journal
+	// It may have to wait until the store has a leader again.
+	ctx, cancel := context.WithTimeout(r.srv.ctx, r.srv.cfg.ConnectTimeout*3/8)
+	defer cancel()
+	for range maxHops {
+		owner, err := j.store.Owner(ctx, c.pid)
+		if err != nil || owner.Node == r.srv.id {
+			return nil
+		}
+		if r.srv.cfg.Backplane.Heard(owner.Node) {
+			body := takeBody{PID: c.pid, NS: s.ns.name, Who: s.asked, Moves: owner.Generation}
+			if t, ok := r.askFor(ctx, backplane.Node(owner.Node), body); t.Session != nil {
+				return r.receive(ctx, s, c.pid, &t)
+			} else if ok && t.Owner == "" {
+				return nil // it ended there, or is not this client's
+			}
+		}
+		t, ok := j.find(ctx, owner)
+		if !ok || !(&session{who: t.Who, user: t.User}).allows(s.asked) {
+			return nil
+		}
+		got, err := j.claim(ctx, owner)
+		if errors.Is(err, backplane.ErrOwned) {
+			continue // it has moved meanwhile: ask there
+		}
+		if err != nil {
+			return nil
+		}
+		t.Moves = got.Generation
+		// What the killed node emitted to the session alone is gone with it, and
+		// so are the numbers it gave: they must match none of this node's.
+		if len(t.Session.Direct) == 0 {
+			t.Session.K = uint64(rand.Uint32() >> 1)
+		}
+		if c.offset.Given {
+			t.Session.High = max(t.Session.High, c.offset.Offset.Seq)
+		}
+		return r.adopt(s, c.pid, owner.Node, t, got)
+	}
+	return nil
+}
+
+// receive takes a session that another node handed over. Who moves a session
+// writes down that it did, or a third node would find it where it was.
+func (r *recovery) receive(ctx context.Context, s *Socket, pid string, t *taken) *session {
+	r.drain(ctx)
+	if r.journal == nil {
+		return r.adopt(s, pid, t.from, t, backplane.Owner{})
+	}
+	owner, err := r.journal.store.Owner(ctx, pid)
+	if err != nil || owner.Generation >= t.Moves {
+		return nil
+	}
+	got, err := r.journal.claim(ctx, owner)
+	if err != nil {
+		return nil
+	}
+	t.Moves = max(t.Moves, got.Generation)
+	return r.adopt(s, pid, t.from, t, got)
+}
+
+// claim makes this node the owner of a session, for certain or not at all.
+func (j *journal) claim(ctx context.Context, owner backplane.Owner) (backplane.Owner, error) {
+	got, err := j.store.Claim(ctx, owner)
+	if !errors.Is(err, backplane.ErrOutcomeUnknown) {
+		return got, err
+	}
+	now, again := j.store.Owner(ctx, owner.PID)
+	if again == nil && now.Node == j.rec.srv.id && now.Generation == owner.Generation+1 {
+		return now, nil
+	}
+	return got, err
+}
+
+// loads are journals of other nodes, as they were read.
+type loads struct {
+	window time.Duration
+
+	mu   sync.Mutex // a leaf
+	of   map[string]*load
+	gone map[string]time.Time // since when nodes are known to be gone
+}
+
+// load is one reading of a journal.
+type load struct {
+	done    chan struct{}
+	final   bool // the node was gone when it began: it will not change
+	records map[string]backplane.SessionRecord
+	err     error
+}
+
+func (l *loads) init(window time.Duration) {
+	l.window = window
+	l.of, l.gone = make(map[string]*load), make(map[string]time.Time)
+}
+
+// left notes that a node is gone. Its sessions wait for the window from then.
+func (j *journal) left(node string) {
+	if j == nil {
+		return
+	}
+	j.loads.mu.Lock()
+	defer j.loads.mu.Unlock()
+	if _, ok := j.loads.gone[node]; !ok {
+		j.loads.gone[node] = time.Now()
+	}
+}
+
+// prune forgets nodes whose sessions have had their time.
+func (l *loads) prune() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for node, at := range l.gone {
+		if time.Since(at) > 2*l.window {
+			delete(l.gone, node)
+			delete(l.of, node)
+		}
+	}
+}
+
+// begin returns the reading of a node's journal to wait for, and whether the
+// caller is to do it; nil if its sessions have had their time.
+func (l *loads) begin(node string) (ld *load, mine bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	since, gone := l.gone[node]
+	if gone && time.Since(since) > l.window {
+		return nil, false
+	}
+	if ld = l.of[node]; ld != nil {
+		select {
+		case <-ld.done:
+			if ld.final && ld.err == nil {
+				return ld, false
+			}
+		default:
+			return ld, false
+		}
+	}
+	ld = &load{done: make(chan struct{}), final: gone}
+	l.of[node] = ld
+	return ld, true
+}
+
+// find returns a session from the journal of its owner.
+func (j *journal) find(ctx context.Context, owner backplane.Owner) (*taken, bool) {
+	ld, mine := j.loads.begin(owner.Node)
+	if ld == nil {
+		return nil, false
+	}
+	if mine {
+		j.read(owner.Node, ld)
+	}
+	select {
+	case <-ld.done:
+	case <-ctx.Done():
+		return nil, false
+	}
+	rec, ok := ld.records[owner.PID]
+	if !ok || ld.err != nil || rec.Generation != owner.Generation {
+		return nil, false
+	}
+	return decodeRecord(rec)
+}
+
+// read reads a node's journal, for all who wait.
+func (j *journal) read(node string, ld *load) {
+	defer close(ld.done)
+	ctx, cancel := context.WithTimeout(j.rec.srv.ctx, j.rec.srv.cfg.ConnectTimeout/2)
+	defer cancel()
+	ld.records = make(map[string]backplane.SessionRecord)
+	for rec, err := range j.store.Load(ctx, node) {
+		if err != nil {
+			ld.err = err
+			j.rec.srv.cfg.Logger.Warn("the journal of a node cannot be read", "node", clip(node), "err", err)
+			return
+		}
+		ld.records[rec.PID] = rec
+	}
+}
