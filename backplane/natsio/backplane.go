@@ -27,6 +27,7 @@ type Backplane struct {
 
 	inbox   string         // prefix of the subjects of replies, with a dot at its end
 	in      chan *nats.Msg // everything on live but replies
+	inflow  inflow         // the same, waiting for the receiver
 	answers chan *nats.Msg // replies
 	poke    chan struct{}  // capacity 1: the receiver has something to tell
 
@@ -83,7 +84,7 @@ func Connect(ctx context.Context, cfg Config) (*Backplane, error) {
 		space:    space,
 		logger:   cfg.Logger,
 		inbox:    subject.Inbox(cfg.ID) + ".",
-		in:       make(chan *nats.Msg, cfg.Queue),
+		in:       make(chan *nats.Msg, inChannel),
 		answers:  make(chan *nats.Msg, cfg.Replies),
 		poke:     make(chan struct{}, 1),
 		seed:     maphash.MakeSeed(),
@@ -92,6 +93,7 @@ func Connect(ctx context.Context, cfg Config) (*Backplane, error) {
 		released: make(chan struct{}),
 	}
 	b.life, b.endLife = context.WithCancel(context.Background())
+	b.inflow.init(cfg.Queue, cfg.QueueBytes)
 	b.out.init(cfg.Counters)
 	b.reg.init()
 	b.calls.init()
@@ -137,6 +139,7 @@ func (b *Backplane) open(ctx context.Context) error {
 		return err
 	}
 	b.beat() // before anything else, so that whoever hears of this node knows it
+	b.wg.Go(b.pump)
 	b.wg.Go(b.receive)
 	b.wg.Go(b.receiveReplies)
 	b.wg.Go(b.tick)

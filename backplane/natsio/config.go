@@ -53,6 +53,9 @@ type Config struct {
 	// beyond it is lost, counted and told as a gap. Zero means 65,536.
 	Queue int
 
+	// QueueBytes bounds the bytes of these messages. Zero means 64 MiB.
+	QueueBytes int
+
 	// Replies is the number of replies that may wait to be sorted to their
 	// requests, and of those that may wait for one loop over a request. A node
 	// whose replies are lost to it fails with ReasonLost. Zero means 65,536.
@@ -89,6 +92,7 @@ type Config struct {
 func (c Config) withDefaults() Config {
 	c.Cluster = cmp.Or(c.Cluster, "siod")
 	c.Queue = cmp.Or(c.Queue, 65_536)
+	c.QueueBytes = cmp.Or(c.QueueBytes, 64<<20)
 	c.Replies = cmp.Or(c.Replies, 65_536)
 	c.Counters = cmp.Or(c.Counters, 65_536)
 	c.Linger = cmp.Or(c.Linger, 10*time.Second)
@@ -116,7 +120,7 @@ func (c Config) check() error {
 		return fmt.Errorf("%w: neither a URL nor a server in this process", ErrConfig)
 	}
 	for name, v := range map[string]int{
-		"Queue": c.Queue, "Replies": c.Replies, "Counters": c.Counters, "Lingering": c.Lingering,
+		"Queue": c.Queue, "QueueBytes": c.QueueBytes, "Replies": c.Replies, "Counters": c.Counters, "Lingering": c.Lingering,
 		"Beat": int(c.Beat), "ReconnectWait": int(c.ReconnectWait), "Timeout": int(c.Timeout),
 	} {
 		if v < 0 {

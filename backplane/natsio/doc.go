@@ -23,7 +23,7 @@
 //
 // # Order
 //
-// What arrives on the live connection goes through one channel and one goroutine,
+// What arrives on the live connection goes through one queue and one goroutine,
 // which calls all handlers. Several would let messages of one sender overtake
 // each other from address to address. Replies have their own.
 //
@@ -38,7 +38,7 @@
 //     quiet, so that a lost end is found too.
 //   - Where numbers do not help, the loss is unknown in size, and told to the
 //     subscription of the node's own address: after a reconnect, when the
-//     channel was full, and when a beat of another node is missing, which is
+//     queue was full, and when a beat of another node is missing, which is
 //     how a broken route between two servers shows.
 //
 // A sender counts with its first message at a subscription; what was lost before
@@ -46,9 +46,9 @@
 //
 // # Goroutines
 //
-// A Backplane has three of its own, apart from those of the NATS client: the
-// receiver, which calls handlers; the one that sorts replies to requests; and
-// the ticker, which beats. Numbers of received messages belong to the receiver
+// A Backplane has four of its own, apart from those of the NATS client and of
+// logs: the one that queues what the client brings; the receiver, which calls
+// handlers; the one that sorts replies to requests; and the ticker, which beats. Numbers of received messages belong to the receiver
 // and need no lock.
 //
 // # Locks

@@ -77,13 +77,25 @@ func publish(t *testing.T, m *member, to backplane.Address, id uint64) {
 	}
 }
 
-// TestFullChannel: what does not fit is lost, counted to the last message by
+// TestFullQueue: what does not fit is lost, counted to the last message by
 // the sender's digests, and noticed at once.
-func TestFullChannel(t *testing.T) {
+func TestFullQueue(t *testing.T) {
 	t.Parallel()
+	for name, bound := range map[string]func(*natsio.Config){
+		"Messages": func(cfg *natsio.Config) { cfg.Queue = 64 },
+		"Bytes":    func(cfg *natsio.Config) { cfg.QueueBytes = 32 << 10 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			fullQueue(t, bound)
+		})
+	}
+}
+
+func fullQueue(t *testing.T, bound func(*natsio.Config)) {
 	c := newCluster(t)
 	a := c.join(t, "a")
-	b := c.join(t, "b", func(cfg *natsio.Config) { cfg.Queue = 64 })
+	b := c.join(t, "b", bound)
 	room := backplane.Room("/", "r")
 	in, self := newInbox(), newInbox()
 	inside, release := make(chan struct{}), make(chan struct{})
@@ -103,6 +115,9 @@ func TestFullChannel(t *testing.T) {
 		publish(t, a, room, 1+i)
 	}
 	until(t, func() bool { return b.Stats().Slow > 0 })
+	if s := b.Stats(); s.Waiting > 64 && s.WaitingBytes > 32<<10 {
+		t.Errorf("more waits than may: %+v", s)
+	}
 	close(release)
 	self.until(t, func(got []backplane.Delivery) bool { _, _, unknown := tallied(got); return unknown })
 	got := in.until(t, func(got []backplane.Delivery) bool {

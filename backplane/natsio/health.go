@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"sync"
+	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -18,6 +19,10 @@ type canaries struct {
 	last uint64
 	m    map[uint64]chan struct{}
 }
+
+// canaryAgain is how long a canary may take before another one is sent: when a
+// connection has just come back, the server may not know yet where it goes.
+const canaryAgain = 200 * time.Millisecond
 
 func (c *canaries) init() { c.m = make(map[uint64]chan struct{}) }
 
@@ -48,23 +53,28 @@ func (b *Backplane) Healthy(ctx context.Context) error {
 	if !b.live.up.Load() {
 		return backplane.ErrDisconnected
 	}
-	if err := b.log.publish(b.space.Canary(b.id), "", binary.BigEndian.AppendUint64(nil, n)); err != nil {
-		if b.isClosed() {
-			return backplane.ErrClosed
+	t := time.NewTicker(canaryAgain)
+	defer t.Stop()
+	for {
+		if err := b.log.publish(b.space.Canary(b.id), "", binary.BigEndian.AppendUint64(nil, n)); err != nil {
+			if b.isClosed() {
+				return backplane.ErrClosed
+			}
+			return err
 		}
-		return err
-	}
-	select {
-	case <-back:
-		return nil
-	case <-b.closed:
-		return backplane.ErrClosed
-	case <-liveDown:
-		return backplane.ErrDisconnected
-	case <-logDown:
-		return backplane.ErrDisconnected
-	case <-ctx.Done():
-		return ctx.Err()
+		select {
+		case <-back:
+			return nil
+		case <-b.closed:
+			return backplane.ErrClosed
+		case <-liveDown:
+			return backplane.ErrDisconnected
+		case <-logDown:
+			return backplane.ErrDisconnected
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-t.C:
+		}
 	}
 }
 

@@ -12,19 +12,31 @@ import (
 	"github.com/siod-io/siod/backplane/wire"
 )
 
-// receive calls the handlers. There is one channel and one goroutine for all
+// receive calls the handlers. There is one queue and one goroutine for all
 // addresses: with more, messages of one sender to different addresses overtake
 // each other.
 func (b *Backplane) receive() {
+	var list []*nats.Msg
 	for {
 		select {
 		case <-b.closed:
 			return
-		case m := <-b.in:
-			b.take(m)
 		case <-b.poke:
 			b.tell()
-			b.rooms.tell(b)
+		case <-b.inflow.ready:
+			list = b.inflow.take(list)
+			for _, m := range list {
+				if b.isClosed() {
+					return
+				}
+				b.take(m)
+				b.inflow.done(m)
+				select {
+				case <-b.poke:
+					b.tell()
+				default:
+				}
+			}
 		}
 	}
 }
@@ -146,8 +158,14 @@ func (b *Backplane) deliver(in *interest, d backplane.Delivery) {
 	s.h(d)
 }
 
-// tell gives the notice that messages may be missing.
+// tell tells what is not in a message: that some may be missing, and which rooms
+// changed.
 func (b *Backplane) tell() {
+	b.tellVague()
+	b.rooms.tell(b)
+}
+
+func (b *Backplane) tellVague() {
 	if !b.vague.Swap(false) {
 		return
 	}

@@ -17,7 +17,7 @@ type Stats struct {
 
 	Lost    uint64 // deliveries known to be missing
 	Unknown uint64 // notices that others may be missing
-	Slow    uint64 // times that a channel was found full
+	Slow    uint64 // times that the queue for handlers was found full
 
 	Malformed uint64 // messages dropped: not readable, or over a limit
 	Versions  uint64 // messages dropped: of a version that is not known here
@@ -26,6 +26,7 @@ type Stats struct {
 
 	Reconnects    uint64 // of both connections
 	Waiting       int    // messages that wait for the handlers
+	WaitingBytes  int    // bytes of them
 	Subscriptions int    // on the wire, lingering ones included
 	Lingering     int
 	Counters      int // addresses whose publications are numbered
@@ -38,18 +39,19 @@ type Stats struct {
 func (b *Backplane) Stats() Stats {
 	c := &b.stats
 	s := Stats{
-		Published:  c.published.Load(),
-		Received:   c.received.Load(),
-		Delivered:  c.delivered.Load(),
-		Lost:       c.lost.Load(),
-		Unknown:    c.unknown.Load(),
-		Slow:       c.slow.Load(),
-		Malformed:  c.malformed.Load(),
-		Versions:   c.versions.Load(),
-		Forged:     c.forged.Load(),
-		Reconnects: b.live.reconnects.Load() + b.log.reconnects.Load(),
-		Waiting:    len(b.in),
-		Connected:  b.live.up.Load() && b.log.up.Load(),
+		Published:    c.published.Load(),
+		Received:     c.received.Load(),
+		Delivered:    c.delivered.Load(),
+		Lost:         c.lost.Load(),
+		Unknown:      c.unknown.Load(),
+		Slow:         c.slow.Load(),
+		Malformed:    c.malformed.Load(),
+		Versions:     c.versions.Load(),
+		Forged:       c.forged.Load(),
+		Reconnects:   b.live.reconnects.Load() + b.log.reconnects.Load(),
+		Waiting:      int(b.inflow.count.Load()),
+		WaitingBytes: int(b.inflow.bytes.Load()),
+		Connected:    b.live.up.Load() && b.log.up.Load(),
 	}
 	b.reg.mu.RLock()
 	s.Subscriptions, s.Lingering = len(b.reg.of), len(b.reg.queue)
