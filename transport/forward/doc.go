@@ -33,16 +33,18 @@
 //
 // # What is answered when it fails
 //
-// Every failure makes a client open a new session, which may recover the old
-// one. A home that is not a member: 400 and code 1, as for any session that is
-// unknown. A home that cannot be reached, when nothing was sent to it: 503,
-// upon which a balancer may try another node. A home that broke the connection
-// before its answer, or did not answer the checks of the connection: 502; one
-// that did not answer in time: 504. What may have been sent
-// is never sent again from here (V18); if a balancer sends it again, its home
-// knows it by its "t". HTTP/2 itself sends a request again of which the home
-// said that it was not processed (RFC 9113, 8.7). An answer that breaks in the
-// middle breaks the connection to the client.
+// Upon any failure of a poll or POST a client opens a new session, which may
+// recover the old one; upon one of an upgrade it stays on polling. A home that
+// is not a member: 400 and code 1, as for any session that is unknown. A home
+// that cannot be reached, when nothing was sent to it: 503, upon which a
+// balancer may try another node. A home that broke the connection before its
+// answer, or did not answer the checks of the connection: 502; one that did not
+// answer in time: 504. An answer that breaks in the middle breaks the
+// connection to the client.
+//
+// What may have been sent is never sent again from here (V18); if a balancer
+// sends it again, its home knows it by its "t". HTTP/2 itself sends a request
+// again of which the home said that it was not processed (RFC 9113, 8.7).
 //
 // # Goroutines and locks
 //
