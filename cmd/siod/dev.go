@@ -11,6 +11,7 @@ import (
 	"github.com/siod-io/siod/examples/chat"
 	"github.com/siod-io/siod/internal/config"
 	"github.com/siod-io/siod/internal/daemon"
+	"github.com/siod-io/siod/node"
 )
 
 const devUsage = `Runs a server for development: as siod serve, with a chat for a demo, and open
@@ -54,11 +55,8 @@ func dev(ctx context.Context, p *process, args []string) error {
 		}
 		page = chat.Page(cfg)
 	}
-	s, err := newServer(p, c)
-	if err != nil {
-		return err
-	}
-	chat.Register(s.Of("/"))
+	s := newServer(p, c)
+	s.register = func(srv *node.Server) { chat.Register(srv.Of("/")) }
 	s.listening = func(clients, internal net.Addr) { greet(p, clients, internal, c.ClientBundle) }
 	return s.run(ctx, read, page)
 }

@@ -38,6 +38,8 @@ func commands() []command {
 	return []command{
 		{"serve", "run the server (the default)", serve},
 		{"dev", "run a server for development, with a demo page", dev},
+		{"nodes", "list the nodes of a cluster", nodes},
+		{"nats-config", "print what a NATS of your own needs", natsConfig},
 		{"config", "print, check or document the configuration", configure},
 		{"version", "print the version", printVersion},
 		{"help", "print this text", help},
@@ -99,7 +101,7 @@ func help(_ context.Context, p *process, args []string) error {
 	}
 	fmt.Fprint(p.stdout, "siod is a Socket.IO server.\n\nUsage: siod COMMAND [FLAG...]\n\nCommands:\n")
 	for _, c := range commands() {
-		fmt.Fprintf(p.stdout, "  %-9s %s\n", c.name, c.summary)
+		fmt.Fprintf(p.stdout, "  %-12s %s\n", c.name, c.summary)
 	}
 	fmt.Fprint(p.stdout, `
 To see it work, run "siod dev" and open http://127.0.0.1:3000/ in two windows.
@@ -129,7 +131,12 @@ func or(a, b string) string {
 // flags parses the command line of a command with the server's settings.
 // usage is what --help prints before the settings.
 func flags(p *process, name, usage string, defaults config.Config, args []string) (*config.Reader, error) {
-	fs := pflag.NewFlagSet("siod "+name, pflag.ContinueOnError)
+	return flagsWith(pflag.NewFlagSet("siod "+name, pflag.ContinueOnError), p, name, usage, defaults, args)
+}
+
+// flagsWith is flags for a command that has some of its own in fs, which usage
+// describes.
+func flagsWith(fs *pflag.FlagSet, p *process, name, usage string, defaults config.Config, args []string) (*config.Reader, error) {
 	fs.SetOutput(io.Discard)
 	r := config.NewReader(fs, defaults)
 	fs.Usage = func() {

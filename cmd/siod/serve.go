@@ -11,11 +11,9 @@ import (
 	"sync/atomic"
 	"syscall"
 
-	"github.com/siod-io/siod/backplane/memory"
+	"github.com/siod-io/siod/internal/cluster"
 	"github.com/siod-io/siod/internal/config"
 	"github.com/siod-io/siod/internal/daemon"
-	"github.com/siod-io/siod/membership"
-	"github.com/siod-io/siod/membership/static"
 	"github.com/siod-io/siod/node"
 )
 
@@ -25,7 +23,9 @@ with 0. SIGHUP reads the configuration again. The log goes to standard error.
 Usage: siod serve [FLAG...]
 
 Clients connect to the address of --listen. The one of --internal-listen is for
-operators: /livez /readyz /startupz /metrics /debug/pprof.
+operators and other nodes: /livez /readyz /startupz /metrics /nodes /debug/pprof.
+
+With --gossip-listen it is a node of a cluster, and any node serves any client.
 
 Clients may enter the namespaces of --namespaces. No event has a handler yet:
 one that asks for an acknowledgement gets {"error":"no handler"}.
@@ -44,42 +44,43 @@ func serve(ctx context.Context, p *process, args []string) error {
 	if err != nil {
 		return err
 	}
-	s, err := newServer(p, c)
-	if err != nil {
-		return err
-	}
+	s := newServer(p, c)
 	return s.run(ctx, func() (*config.Loaded, error) { return r.Read(p.environ) }, files)
 }
 
-// server is a node without handlers and what it is made of.
+// server is a node and what it is made of.
 type server struct {
-	*node.Server
 	config    *config.Loaded
 	levels    *daemon.Levels
 	log       *slog.Logger
-	backplane *memory.Backplane
+	node      *node.Server // after make
 	nobody    nobody
+	register  func(*node.Server)               // nil for no handlers
 	listening func(clients, internal net.Addr) // nil for nothing
 }
 
-// newServer makes a node of its own, with the configured namespaces.
-func newServer(p *process, c *config.Loaded) (*server, error) {
-	s := &server{config: c, levels: daemon.NewLevels(c), backplane: memory.New()}
-	self, err := static.New(membership.Member{ID: s.backplane.ID()})
-	if err != nil {
-		return nil, err
+func newServer(p *process, c *config.Loaded) *server {
+	levels := daemon.NewLevels(c)
+	return &server{config: c, levels: levels, log: daemon.NewLogger(p.stderr, c, levels)}
+}
+
+// make makes the node for its place in the cluster, with the configured
+// namespaces.
+func (s *server) make(n *cluster.Node) (err error) {
+	log := s.log.With("node", n.Token())
+	cfg := s.config.Node()
+	n.Configure(&cfg)
+	cfg.Logger = log.With("component", "node")
+	cfg.Transport.Logger = s.levels.ForTransport(log)
+	if s.node, err = node.New(cfg); err != nil {
+		return err
 	}
-	s.log = daemon.NewLogger(p.stderr, c, s.levels).With("node", self.Self().Token)
-	cfg := c.Node()
-	cfg.Backplane, cfg.Membership = s.backplane, self
-	cfg.Logger = s.log.With("component", "node")
-	cfg.Transport.Logger = s.levels.ForTransport(s.log)
-	if s.Server, err = node.New(cfg); err != nil {
-		return nil, err
+	s.nobody.log = log
+	daemon.Namespaces(s.node, s.config.Namespaces, func(ns *node.Namespace) { ns.OnUnhandled(s.nobody.handle) })
+	if s.register != nil {
+		s.register(s.node)
 	}
-	s.nobody.log = s.log
-	daemon.Namespaces(s.Server, c.Namespaces, func(ns *node.Namespace) { ns.OnUnhandled(s.nobody.handle) })
-	return s, nil
+	return nil
 }
 
 // run serves clients, and other beside the endpoint, until ctx ends.
@@ -89,9 +90,15 @@ func (s *server) run(ctx context.Context, read func() (*config.Loaded, error), o
 	defer stop()
 	d := &daemon.Daemon{
 		Config: s.config, Levels: s.levels, Log: s.log.With("component", "siod"), Build: thisBuild().labels(),
-		Handler: daemon.Bundle(s.config.Path, s.config.ClientBundle, s.Handler(other)),
-		Stats:   s.stats, Healthy: s.backplane.Healthy, Shutdown: s.shutdown,
-		Listening: s.listening, Reload: reload, Read: read,
+		Stats: s.stats, Listening: s.listening, Reload: reload, Read: read,
+	}
+	d.Make = func(n *cluster.Node) error {
+		if err := s.make(n); err != nil {
+			return err
+		}
+		d.Handler = daemon.Bundle(s.config.Path, s.config.ClientBundle, s.node.Handler(other))
+		d.Shutdown = s.node.Shutdown
+		return nil
 	}
 	return d.Run(ctx)
 }
@@ -125,17 +132,9 @@ func notify(reload chan<- struct{}) (stop func()) {
 // stats are the node's, with the events that nobody handled. The node counts
 // none of these itself: it did call a handler for them.
 func (s *server) stats() node.Stats {
-	st := s.Stats()
+	st := s.node.Stats()
 	st.Unhandled += s.nobody.count.Load()
 	return st
-}
-
-func (s *server) shutdown(ctx context.Context) error {
-	err := s.Shutdown(ctx)
-	if closeErr := s.backplane.Close(ctx); err == nil {
-		err = closeErr
-	}
-	return err
 }
 
 // nobody answers events that have no handler.

@@ -123,8 +123,8 @@ type keeper struct {
 var keepers = []keeper{
 	{
 		imported: "github.com/nats-io/nats.go/...",
-		only:     []string{"backplane/natsio", "backplane/embedded", "emitter", "worker", "cmd/..."},
-		why:      "NATS is one backplane among several; its types must not spread",
+		only:     []string{"backplane/natsio", "backplane/embedded", "emitter", "worker", "cmd/...", "internal/cluster"},
+		why:      "NATS is one backplane among several; its types must not spread beyond the places that compose programs",
 	},
 	{
 		imported: "github.com/nats-io/nats-server/...",
@@ -150,6 +150,11 @@ var keepers = []keeper{
 		imported: module + "/internal/config",
 		only:     []string{"cmd/...", "loadtest/target", "internal/daemon", "internal/config"},
 		why:      "a library is configured by its caller, never by a file or the environment",
+	},
+	{
+		imported: module + "/internal/cluster",
+		only:     []string{"cmd/...", "loadtest/target", "internal/daemon", "internal/config", "internal/metrics", "internal/cluster"},
+		why:      "which parts make a cluster is a program's choice: a library would carry gossip and a NATS server wherever it goes",
 	},
 	{
 		imported: module + "/internal/daemon",

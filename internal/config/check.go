@@ -61,6 +61,7 @@ func (l *Loaded) check(defaults *Config, e *Error) {
 			bad("cors.origins", "* together with cors.credentials lets every site act as its visitors: list the origins, or set cors.insecure_any_origin")
 		}
 	}
+	l.checkCluster(bad)
 	if l.Cookie.SameSite == "none" && !l.Cookie.Secure {
 		bad("cookie.same_site", "browsers refuse none without cookie.secure: set that too")
 	}
@@ -83,7 +84,7 @@ func (l *Loaded) spelling(key string) string {
 	if w := l.where[key]; w != "" {
 		return w
 	}
-	return "--" + flagName(key)
+	return "--" + theTable().byKey[key].Flag
 }
 
 func isAddress(s string) bool {

@@ -22,6 +22,8 @@ type Config struct {
 	Limits    `group:"Limits"`
 	Rates     `group:"Rate limits"`
 
+	Cluster     `group:"Cluster"`
+	NATS        NATS        `json:"nats" group:"NATS"`
 	Queue       Queue       `json:"queue" group:"Slow clients"`
 	Recovery    Recovery    `json:"recovery" group:"Connection state recovery"`
 	CORS        CORS        `json:"cors" group:"Pages of other sites"`

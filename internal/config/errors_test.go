@@ -13,6 +13,9 @@ import (
 // DIR for an empty directory.
 func TestMistakes(t *testing.T) {
 	t.Parallel()
+	node := func(more ...string) []string { // of a cluster
+		return append([]string{"--gossip-listen=127.0.0.1:0", "--cluster-secret-file=testdata/secret", "--store-expect=1"}, more...)
+	}
 	for _, c := range []struct {
 		file    string
 		environ []string
@@ -83,6 +86,46 @@ func TestMistakes(t *testing.T) {
 		{file: "a: b: c", want: `FILE: is not YAML with keys and values: yaml: mapping values are not allowed in this context`},
 		{file: "- a", want: `FILE: is not YAML with keys and values: yaml: unmarshal errors: line 1: cannot unmarshal !!seq into map[string]interface {}`},
 		{file: "listen: :1\nlisten: :2", want: `FILE: is not YAML with keys and values: yaml: unmarshal errors: line 2: mapping key "listen" already defined at line 1`},
+
+		// a node among others
+		{args: []string{"--join=10.0.0.7:7946"}, want: `--join: needs --gossip-listen, the address at which other nodes reach this one, such as --gossip-listen=:7946`},
+		{args: []string{"--route-listen=:6222"}, want: `--route-listen: needs --gossip-listen: routes lead to nodes that gossip finds`},
+		{args: node("--join=10.0.0.7"), want: `--join: "10.0.0.7" is not the address of a node: write host:port as in its gossip_listen, such as 10.0.0.7:7946`},
+		{args: node("--gossip-listen=7946"), want: `--gossip-listen: "7946" is not an address: write host:port, such as 10.0.0.7:7946 or :7946 (and 1 more: siod config check lists all)`},
+		{args: []string{"--gossip-listen=127.0.0.1:0", "--store-expect=1"}, want: `--gossip-listen: needs a secret that all nodes share: name its file by --cluster-secret-file, or set SIOD_CLUSTER_SECRET; openssl rand -hex 32 makes one`},
+		{environ: []string{"SIOD_CLUSTER_SECRET=short"}, want: `SIOD_CLUSTER_SECRET: the secret has a word of 5 characters, at least 16 are needed: openssl rand -hex 32 makes a good one`},
+		{args: []string{"--cluster-secret=x"}, want: `--cluster-secret: unknown flag: did you mean "--cluster-secret-file"?`},
+		{args: node("--internal-listen="), want: `--gossip-listen: needs --internal-listen, by which other nodes pass requests on to this one, such as --internal-listen=127.0.0.1:3001`},
+		{args: node("--gossip-listen=:3000", "--listen=:3000", "--insecure-routes"), want: `--gossip-listen: :3000 is the address of another listener: choose another one`},
+		{args: node("--gossip-listen=:7946"), want: `--gossip-listen: nodes beyond this machine need TLS between their NATS servers: set --route-tls-ca, --route-tls-cert and --route-tls-key, or --insecure-routes on a network of their own`},
+		{args: node("--advertise=10.0.0.7:7946"), want: `--advertise: "10.0.0.7:7946" is not a host: write a name or an address without a port, such as 10.0.0.7`},
+		{args: node("--cluster-name=a.b"), want: `--cluster-name: "a.b" is not a name of a cluster: write 1 to 32 letters, digits, - or _`},
+		{args: node("--node-name=a b"), want: `--node-name: "a b" is not a name of a node: write at most 64 characters of ASCII without spaces`},
+		{args: node("--route-tls-cert=DIR/a.pem"), want: `--route-tls-cert: cannot read DIR/a.pem: no such file or directory (and 1 more: siod config check lists all)`},
+		{args: node("--route-tls-ca=DIR"), want: `--route-tls-ca: DIR is a directory: name a file`},
+
+		// the store
+		{args: node("--store-expect=2"), want: `--store-expect: two nodes stop storing when either of them does: use 1 or 3`},
+		{args: []string{"--store-expect=3"}, want: `--store-expect: this server is on its own: use 1, or make it a node of a cluster by --gossip-listen`},
+		{args: []string{"--store-expect=4"}, want: `--store-expect: "4" is more than 3, the most there may be`},
+		{args: node("--store-expect=0"), want: `--recovery: needs a store: set --store-expect to 1 or 3 on every node and --store on as many, or turn recovery off by --recovery=false`},
+		{args: []string{"--nats-listen=127.0.0.1:0"}, want: `--recovery: needs a store: set --store-expect to 1 or 3 on every node and --store on as many, or turn recovery off by --recovery=false`},
+		{args: node("--store-expect=0", "--recovery=false", "--store"), want: `--store: needs --store-expect, the number of nodes that store events, 1 or 3, the same on every node`},
+		{args: node("--store"), want: `--store: needs --node-name, by which the other nodes know this one after a restart`},
+		{args: node("--store-dir=DIR"), want: `--store-dir: needs --store, which makes this node one that stores events`},
+
+		// NATS outside
+		{args: []string{"--nats-user=u"}, want: `--nats-user: needs --nats-url, the servers that it is for`},
+		{environ: []string{"SIOD_NATS_PASSWORD=p"}, want: `SIOD_NATS_PASSWORD: needs --nats-url, the servers that it is for`},
+		{args: []string{"--nats-provision=false"}, want: `--nats-provision: needs --nats-url: a store within the nodes makes its streams itself`},
+		{args: []string{"--nats-url=nats://a:4222", "--store-expect=1"}, want: `--nats-url: needs --gossip-listen: nodes find each other by gossip, whatever carries their events`},
+		{args: node("--nats-url=http://a"), want: `--nats-url: it has a part that is no address of NATS: write nats://host:4222 or tls://host:4222`},
+		{args: node("--nats-url=nats://u:p@a:4222"), want: `--nats-url: an address is shown in logs: leave user and password out of it, and set nats.user and nats.password`},
+		{args: node("--nats-url=nats://a:4222", "--store", "--node-name=a"), want: `--store: nats.url names servers that store events themselves: leave it out`},
+		{args: node("--nats-url=nats://a:4222", "--nats-listen=:4222"), want: `--nats-listen: nats.url names servers outside of this node, where emitters connect as well: leave one of them out`},
+		{args: node("--nats-url=nats://a:4222", "--nats-user=u"), want: `--nats-user: a user goes with its password: set both nats.user and nats.password`},
+		{environ: []string{"SIOD_NATS_TOKEN=t", "SIOD_NATS_PASSWORD=p"}, args: node("--nats-url=nats://a:4222", "--nats-user=u"), want: `--nats-url: there are several ways to log in: leave one of nats.user, nats.token and nats.creds`},
+		{args: node("--nats-url=nats://a:4222", "--nats-creds=DIR/c"), want: `--nats-creds: cannot read DIR/c: no such file or directory`},
 
 		// secrets
 		{environ: []string{"SIOD_INTERNAL_TOKEN_FILE=DIR/nothing"}, want: `SIOD_INTERNAL_TOKEN_FILE: cannot read DIR/nothing: no such file or directory`},

@@ -28,7 +28,7 @@ func another(o *Option, now any) any {
 	case time.Duration:
 		return v + time.Second
 	case Secret:
-		return Secret("another")
+		return Secret("another-secret-of-letters")
 	case []string:
 		switch {
 		case o.Values != nil:
@@ -39,6 +39,8 @@ func another(o *Option, now any) any {
 			return []string{"10.0.0.0/8", "2001:db8::1"}
 		case o.Key == "cors.origins":
 			return []string{"https://another.example"}
+		case o.Key == "join":
+			return []string{"another:7946", "10.0.0.8:7946"}
 		}
 		return []string{"another"}
 	case string:
@@ -47,8 +49,13 @@ func another(o *Option, now any) any {
 				return s
 			}
 		}
-		if o.Key == "path" {
+		switch o.Key {
+		case "path":
 			return "/another/"
+		case "gossip_listen", "route_listen", "nats.listen":
+			return "127.0.0.1:0"
+		case "nats.url":
+			return "nats://another:4222"
 		}
 		return "another"
 	}
@@ -100,12 +107,38 @@ var notOfNode = []string{
 	"log.level", "log.transport", "log.format",
 }
 
+// ofPlace are the groups of options that say what the server is a part of.
+var ofPlace = []string{"Cluster", "NATS"}
+
+// Every setting of a cluster changes something there.
+func TestSettingsReachTheCluster(t *testing.T) {
+	t.Parallel()
+	c := base()
+	before, touched := fmt.Sprintf("%+v", c.Place()), 0
+	for _, o := range Options() {
+		if !slices.Contains(ofPlace, o.Group) {
+			continue
+		}
+		c := base()
+		v := reflect.ValueOf(&c).Elem()
+		o.set(v, another(o, o.get(v)))
+		if fmt.Sprintf("%+v", c.Place()) == before {
+			t.Errorf("%s changes nothing", o.Key)
+		}
+		touched++
+	}
+	if touched < 20 {
+		t.Errorf("only %d settings were looked at", touched)
+	}
+}
+
 // notOfOperators are the fields of node.Config that no setting sets, and why.
 var notOfOperators = map[string]string{
 	"Backplane":                "made by the command",
 	"Membership":               "made by the command",
 	"Codec":                    "a Go value",
 	"Logger":                   "made by the command from log",
+	"Transport.Foreign":        "made by the command",
 	"Transport.Logger":         "made by the command from log",
 	"Transport.Token":          "set by node",
 	"Transport.CORS.Func":      "a Go function",
@@ -138,7 +171,7 @@ func TestSettingsReachTheServer(t *testing.T) {
 				changed++
 			}
 		}
-		if changed == 0 != slices.Contains(notOfNode, o.Key) {
+		if changed == 0 != (slices.Contains(notOfNode, o.Key) || slices.Contains(ofPlace, o.Group)) {
 			t.Errorf("%s changes %d fields of node.Config", o.Key, changed)
 		}
 	}

@@ -56,6 +56,14 @@ func everything(t *testing.T) *Loaded {
 	l.Cookie.Name, l.Cookie.Secure = "it's", true
 	l.CORS.Headers = []string{"x-one", "x-two"}
 	l.Compat.Seed = false
+	// A node that stores events itself, with TLS and without recovery.
+	file := filepath.Join(t.TempDir(), "file.pem")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l.RouteTLSCA, l.RouteTLSCert, l.RouteTLSKey = file, file, file
+	l.NATS.TLSCA, l.NATS.TLSCert, l.NATS.TLSKey = file, file, file
+	l.NATS.URL, l.NATS.User, l.NATS.Password, l.NATS.Token, l.NATS.Creds, l.NATS.Provision = "", "", "", "", "", true
 	return l
 }
 
@@ -63,10 +71,15 @@ func everything(t *testing.T) *Loaded {
 func TestPrintReadsBack(t *testing.T) {
 	t.Parallel()
 	want := everything(t)
-	secret := want.InternalToken
+	var secrets []string
+	for _, o := range Options() {
+		if s, ok := o.get(reflect.ValueOf(want.Config)).(Secret); ok && s != "" {
+			secrets = append(secrets, o.Env+"="+s.Reveal())
+		}
+	}
 	for name, l := range map[string]*Loaded{
-		"file":        mustRead(t, want.YAML(), []string{"SIOD_INTERNAL_TOKEN=" + string(secret)}, nil),
-		"environment": mustRead(t, "", append(shell(t, want.Env()), "SIOD_INTERNAL_TOKEN="+string(secret)), nil),
+		"file":        mustRead(t, want.YAML(), secrets, nil),
+		"environment": mustRead(t, "", append(shell(t, want.Env()), secrets...), nil),
 	} {
 		for _, o := range Options() {
 			got, want := o.get(reflect.ValueOf(l.Config)), o.get(reflect.ValueOf(want.Config))

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/siod-io/siod/internal/cluster"
 	"github.com/siod-io/siod/internal/config"
 	"github.com/siod-io/siod/internal/metrics"
 	"github.com/siod-io/siod/node"
@@ -23,6 +24,12 @@ type Daemon struct {
 	Log    *slog.Logger // nil discards
 	Build  metrics.Build
 
+	// Make makes the server for its place in the cluster that Config describes,
+	// and sets Handler, Stats and Shutdown. It is called once, when that place
+	// stands, before clients can connect. Nil means that these fields and Healthy
+	// are set already and there is no cluster.
+	Make func(*cluster.Node) error
+
 	// Handler serves the clients' listener.
 	Handler http.Handler
 
@@ -30,7 +37,7 @@ type Daemon struct {
 	Stats func() node.Stats
 
 	// Healthy says whether the server can do its work; /readyz asks it. Nil
-	// means always.
+	// means always. With Make it is the cluster's.
 	Healthy func(context.Context) error
 
 	// Shutdown ends the sessions. It is called once, before the clients'
@@ -48,6 +55,9 @@ type Daemon struct {
 
 	started, draining       atomic.Bool
 	reloadsOK, reloadsWrong atomic.Uint64
+
+	node      *cluster.Node                // nil without Make
+	forwarded atomic.Pointer[http.Handler] // of requests for sessions here
 }
 
 // Run serves until ctx ends, then shuts down and returns nil, also if clients
@@ -70,8 +80,16 @@ func (d *Daemon) Run(ctx context.Context) error {
 		}
 		internalAddr = ln.Addr()
 		hs := d.server(d.internal())
+		forNodes(hs)
 		wg.Go(func() { failed <- hs.Serve(ln) })
 		defer hs.Close()
+	}
+	var replaced <-chan error
+	if d.Make != nil {
+		if err := d.join(ctx, internalAddr); err != nil || ctx.Err() != nil {
+			return err
+		}
+		replaced = d.node.Failed()
 	}
 	ln, err := listen(ctx, "listen", c.Listen)
 	if err != nil {
@@ -93,6 +111,9 @@ func (d *Daemon) Run(ctx context.Context) error {
 			return errors.Join(err, d.abandon(ctx))
 		case <-d.Reload:
 			d.reload()
+		case err := <-replaced:
+			d.Log.Error("this server ends", "err", err)
+			return errors.Join(err, d.stop(ctx, hs))
 		case <-ctx.Done():
 			return d.stop(ctx, hs)
 		}
@@ -156,6 +177,9 @@ func (d *Daemon) abandon(ctx context.Context) error {
 	d.draining.Store(true)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.Config.ShutdownTimeout)
 	defer cancel()
+	if d.Shutdown == nil {
+		return nil // it was never made
+	}
 	return ignoreDeadline(d.Shutdown(ctx))
 }
 

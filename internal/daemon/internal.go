@@ -14,6 +14,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/siod-io/siod/internal/metrics"
+	"github.com/siod-io/siod/node"
+	"github.com/siod-io/siod/transport/forward"
 )
 
 // internal is what the internal listener serves. Nothing of it is reachable on
@@ -23,9 +25,10 @@ func (d *Daemon) internal() http.Handler {
 	reg.MustRegister(
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		metrics.New(d.Stats, metrics.Options{
+		metrics.New(func() node.Stats { return d.Stats() }, metrics.Options{
 			Namespaces: d.Config.StaticNamespaces(), Build: d.Build, Draining: d.draining.Load,
 			Reloads: func() (uint64, uint64) { return d.reloadsOK.Load(), d.reloadsWrong.Load() },
+			Cluster: d.clusterStats,
 		}),
 	)
 	scrape := promhttp.HandlerFor(reg, promhttp.HandlerOpts{
@@ -43,10 +46,12 @@ func (d *Daemon) internal() http.Handler {
 	mux.HandleFunc("GET /livez", d.livez)
 	mux.HandleFunc("GET /readyz", d.readyz)
 	mux.HandleFunc("GET /startupz", d.startupz)
-	mux.Handle("GET /metrics", d.private(scrape))
+	mux.Handle("GET /metrics", d.private(d.whenStarted(scrape)))
+	mux.Handle("GET /nodes", d.private(d.whenStarted(http.HandlerFunc(d.nodes))))
+	mux.HandleFunc(forward.Path, d.forward)
 	mux.Handle("/debug/pprof/", d.private(profiles))
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
-		answer(w, http.StatusOK, "/livez\n/readyz\n/startupz\n/metrics\n/debug/pprof/\n")
+		answer(w, http.StatusOK, "/livez\n/readyz\n/startupz\n/metrics\n/nodes\n/debug/pprof/\n")
 	})
 	return mux
 }

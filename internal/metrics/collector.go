@@ -7,6 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/siod-io/siod/internal/cluster"
 	"github.com/siod-io/siod/node"
 )
 
@@ -25,6 +26,10 @@ type Options struct {
 	// Reloads counts the times that the configuration was read again, with and
 	// without success. Nil means none.
 	Reloads func() (ok, failed uint64)
+
+	// Cluster is this node's place in its cluster, or returns nil if it has
+	// none. Nil means none.
+	Cluster func() *cluster.Stats
 }
 
 // Build says which program runs.
@@ -47,6 +52,9 @@ func New(stats func() node.Stats, opts Options) *Collector {
 	if opts.Reloads == nil {
 		opts.Reloads = func() (uint64, uint64) { return 0, 0 }
 	}
+	if opts.Cluster == nil {
+		opts.Cluster = func() *cluster.Stats { return nil }
+	}
 	c := &Collector{stats: stats, opts: opts}
 	for _, m := range table {
 		c.descs = append(c.descs, prometheus.NewDesc(m.Name, m.Help, m.Labels, nil))
@@ -63,7 +71,7 @@ func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (c *Collector) Collect(ch chan<- prometheus.Metric) {
-	in := input{Stats: c.stats(), opts: &c.opts}
+	in := input{Stats: c.stats(), opts: &c.opts, cluster: c.opts.Cluster()}
 	for i, m := range table {
 		kind := prometheus.GaugeValue
 		if m.Type == counter {
@@ -78,7 +86,8 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 // input is what a row reads.
 type input struct {
 	node.Stats
-	opts *Options
+	opts    *Options
+	cluster *cluster.Stats // nil for a server on its own
 }
 
 // sockets counts them by the label "namespace".
@@ -116,9 +125,11 @@ This page is made from the table in the program.
 ` + "`/metrics`" + ` on the internal listener serves them in the Prometheus text format, with those of the Go runtime (` + "`go_…`" + `) and of the
 process (` + "`process_…`" + `). Counters begin at 0 when the process does.
 
+Those that begin with ` + "`siod_cluster_`, `siod_gossip_`, `siod_nats_`, `siod_log_` and `siod_forward_`" + ` are of a node of a cluster, and left out by a server on its own.
+
 Labels come from closed sets, so clients cannot add series: ` + "`transport`" + ` is polling or websocket; ` + "`code`" + ` is a code of the Engine.IO protocol,
 0 to 5; ` + "`reason`" + ` is what the application's disconnect handler is told; ` + "`rule`" + ` is a rule of the WebSocket protocol; ` + "`namespace`" + ` is one that the
-configuration names, or other.
+configuration names, or other; ` + "`log`" + ` is the number of a log of durable events.
 
 There are no histograms: neither the time of handlers and acknowledgements nor the size of broadcasts is measured. The mean number of messages in one
 write is ` + "`siod_messages_delivered_total`" + ` divided by ` + "`siod_writes_total`" + `, where clients keep up. Connections are not told apart by the transport

@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/siod-io/siod/transport"
@@ -43,7 +44,10 @@ func byLabel[K comparable](name, label, help string, text func(K) string, values
 func same(s string) string { return s }
 
 // table is every metric, in the order of the documentation.
-var table = []metric{
+var table = slices.Concat(ofServer, ofCluster)
+
+// ofServer are those of a server and its clients.
+var ofServer = []metric{
 	{"siod_build_info", gauge, "Always 1; the labels say which build runs.", []string{"version", "revision", "goversion"},
 		func(in *input, emit func(float64, ...string)) {
 			emit(1, in.opts.Build.Version, in.opts.Build.Revision, in.opts.Build.Go)
@@ -120,6 +124,8 @@ var table = []metric{
 		}},
 	count("siod_recovery_replays_lost_total", "Recovered connections closed again because what they had missed had gone meanwhile.", func(in *input) uint64 { return in.ReplaysLost }),
 	count("siod_recovery_sessions_expired_total", "Sessions whose clients did not come back within recovery.window.", func(in *input) uint64 { return in.SessionsExpired }),
+	count("siod_recovery_sessions_fenced_total", "Sessions that another node took while it could not reach this one.", func(in *input) uint64 { return in.Fenced }),
+	count("siod_recovery_not_journaled_total", "Changes of sessions made before they could be stored: a node's sudden end would lose them.", func(in *input) uint64 { return in.NotJournaled }),
 	number("siod_recovery_sessions", "Sessions that clients can continue here.", func(in *input) int { return in.Sessions }),
 	number("siod_recovery_sessions_waiting", "Of these, those whose clients are away.", func(in *input) int { return in.SessionsWaiting }),
 	number("siod_recovery_events", "Past events kept for clients that recover.", func(in *input) int { return in.RingEntries }),

@@ -9,9 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/siod-io/siod/backplane/memory"
-	"github.com/siod-io/siod/membership"
-	"github.com/siod-io/siod/membership/static"
 	"github.com/siod-io/siod/node"
 	"github.com/siod-io/siod/protocol"
 	"github.com/siod-io/siod/transport"
@@ -40,18 +37,13 @@ func onNode(register func(*node.Server)) app {
 	return func(o *options, log *slog.Logger) (http.Handler, func(context.Context) error, error) {
 		cfg := o.nodeConfig()
 		cfg.Logger = log
-		bp := memory.New()
-		self, err := static.New(membership.Member{ID: bp.ID(), Token: membership.Token(bp.ID())})
-		if err != nil {
-			return nil, nil, err
-		}
-		cfg.Backplane, cfg.Membership = bp, self
+		o.place.Configure(&cfg)
 		srv, err := node.New(cfg)
 		if err != nil {
 			return nil, nil, err
 		}
 		register(srv)
-		o.serves(srv, bp)
+		o.serves(srv)
 		return srv.Handler(nil), srv.Shutdown, nil
 	}
 }

@@ -1,12 +1,11 @@
 package main
 
 import (
-	"context"
 	"time"
 
 	"github.com/spf13/pflag"
 
-	"github.com/siod-io/siod/backplane"
+	"github.com/siod-io/siod/internal/cluster"
 	"github.com/siod-io/siod/internal/config"
 	"github.com/siod-io/siod/internal/daemon"
 	"github.com/siod-io/siod/node"
@@ -14,14 +13,14 @@ import (
 )
 
 // options are the command line: the settings of siod, and which app to run.
-// stats and healthy come from the app once it is made.
+// place is set before the app is made, stats comes from it.
 type options struct {
 	app    string
 	reader *config.Reader
 	*config.Loaded
 
-	stats   func() node.Stats
-	healthy func(context.Context) error
+	place *cluster.Node
+	stats func() node.Stats
 }
 
 // defaults are those of siod where the library's would be used without it:
@@ -54,8 +53,8 @@ func (o *options) nodeConfig() node.Config           { return o.Node() }
 func (o *options) transportConfig() transport.Config { return o.Transport() }
 
 // serves says which server the app made.
-func (o *options) serves(srv *node.Server, bp backplane.Backplane) {
-	o.stats, o.healthy = srv.Stats, bp.Healthy
+func (o *options) serves(srv *node.Server) {
+	o.stats = srv.Stats
 	if o.Where("namespaces") != "" {
 		daemon.Namespaces(srv, o.Namespaces, func(*node.Namespace) {})
 	}

@@ -67,14 +67,10 @@ func target(ctx context.Context, args []string, stdout, stderr io.Writer, enviro
 	}
 	levels := daemon.NewLevels(o.Loaded)
 	log := daemon.NewLogger(stderr, o.Loaded, levels)
-	handler, shutdown, err := app(o, log)
-	if err != nil {
-		return err
-	}
 	if os.Getenv("GCTICK") != "" {
 		go returnMemory(ctx)
 	}
-	return serve(ctx, o, levels, log, handler, shutdown, stdout)
+	return serve(ctx, o, levels, log, app, stdout)
 }
 
 // returnMemory collects and gives memory back all the time, so that a

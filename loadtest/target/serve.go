@@ -9,25 +9,34 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/siod-io/siod/internal/cluster"
 	"github.com/siod-io/siod/internal/daemon"
+	"github.com/siod-io/siod/node"
 )
 
-// serve runs the app's handler until ctx ends, and says on out when it is
+// serve makes the app for its place in the cluster, and runs it until ctx ends, and says on out when it is
 // ready.
-func serve(ctx context.Context, o *options, levels *daemon.Levels, log *slog.Logger, h http.Handler, shutdown func(context.Context) error, out io.Writer) error {
+func serve(ctx context.Context, o *options, levels *daemon.Levels, log *slog.Logger, make app, out io.Writer) error {
 	files, err := daemon.Files(o.Loaded)
 	if err != nil {
 		return err
 	}
 	d := &daemon.Daemon{
 		Config: o.Loaded, Levels: levels, Log: log,
-		Handler:  daemon.Bundle(o.Path, o.ClientBundle, beside(o.Path, h, files)),
-		Stats:    o.stats,
-		Healthy:  o.healthy,
-		Shutdown: shutdown,
+		Stats: func() node.Stats { return o.stats() },
 		Listening: func(clients, _ net.Addr) {
 			fmt.Fprintln(out, "listening", clients)
 		},
+	}
+	d.Make = func(n *cluster.Node) error {
+		o.place = n
+		h, shutdown, err := make(o, log)
+		if err != nil {
+			return err
+		}
+		d.Handler = daemon.Bundle(o.Path, o.ClientBundle, beside(o.Path, h, files))
+		d.Shutdown = shutdown
+		return nil
 	}
 	return d.Run(ctx)
 }

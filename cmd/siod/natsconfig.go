@@ -1,0 +1,146 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/spf13/pflag"
+
+	"github.com/siod-io/siod/backplane/embedded"
+	"github.com/siod-io/siod/backplane/natsio"
+	"github.com/siod-io/siod/backplane/subject"
+	"github.com/siod-io/siod/internal/config"
+)
+
+const natsConfigUsage = `Prints what a NATS of your own needs: the streams, and what each role of user may
+do. Nothing is connected to.
+
+Usage: siod nats-config [--json] [FLAG...]
+
+      --json   print it as JSON
+
+--cluster-name, --store-expect and --recovery-window decide what it is. Users and
+permissions are written as nats-server reads them; replace the passwords. Streams
+are written as "nats stream add NAME --config FILE" reads them.
+`
+
+// natsSetup is what siod needs of a NATS.
+type natsSetup struct {
+	Cluster string                                    `json:"cluster"`
+	Streams []jetstream.StreamConfig                  `json:"streams"`
+	Roles   map[embedded.Role]embedded.Permissions    `json:"-"`
+	Users   map[embedded.Role]map[string]permissionOf `json:"roles"`
+}
+
+type permissionOf struct {
+	Allow     []string `json:"allow,omitempty"`
+	Responses bool     `json:"responses,omitempty"`
+}
+
+var natsRoles = []embedded.Role{embedded.Node, embedded.Emitter, embedded.Worker}
+
+func natsConfig(_ context.Context, p *process, args []string) error {
+	fs := pflag.NewFlagSet("siod nats-config", pflag.ContinueOnError)
+	asJSON := fs.Bool("json", false, "print it as JSON")
+	r, err := flagsWith(fs, p, "nats-config", natsConfigUsage, natsDefaults(), args)
+	if err != nil {
+		return err
+	}
+	c, err := r.Read(p.environ)
+	if err != nil {
+		return err
+	}
+	s, err := natsSetupOf(c)
+	if err != nil {
+		return err
+	}
+	if *asJSON {
+		return writeJSON(p.stdout, s)
+	}
+	return s.write(p.stdout)
+}
+
+// natsDefaults has what siod serve begins with, where the number of replicas can
+// be named alone.
+func natsDefaults() config.Config {
+	c := config.Default()
+	c.StoreExpect = 1
+	return c
+}
+
+func natsSetupOf(c *config.Loaded) (*natsSetup, error) {
+	space, err := subject.New(c.ClusterName)
+	if err != nil {
+		return nil, err
+	}
+	s := &natsSetup{
+		Cluster: c.ClusterName, Streams: []jetstream.StreamConfig{},
+		Roles: make(map[embedded.Role]embedded.Permissions), Users: make(map[embedded.Role]map[string]permissionOf),
+	}
+	if c.StoreExpect > 0 {
+		s.Streams = append(s.Streams, natsio.LogStream(space, 0, natsio.LogConfig{Replicas: c.StoreExpect, Window: c.Recovery.Window}))
+	}
+	for _, role := range natsRoles {
+		perm, err := embedded.PermissionsOf(c.ClusterName, role)
+		if err != nil {
+			return nil, err
+		}
+		s.Roles[role] = perm
+		s.Users[role] = map[string]permissionOf{
+			"publish":   {Allow: perm.Publish, Responses: perm.Responses},
+			"subscribe": {Allow: perm.Subscribe},
+		}
+	}
+	return s, nil
+}
+
+func writeJSON(w io.Writer, v any) error {
+	text, err := json.MarshalIndent(v, "", "  ")
+	if err == nil {
+		_, err = fmt.Fprintf(w, "%s\n", text)
+	}
+	return err
+}
+
+// write prints a configuration of nats-server, with the streams as comments.
+func (s *natsSetup) write(w io.Writer) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "# What siod needs of NATS, for the cluster %q. Needs nats-server 2.11 or later.\n\njetstream: enabled\n", s.Cluster)
+	b.WriteString("accounts {\n  SIO {\n    jetstream: enabled\n    users: [\n")
+	for _, role := range natsRoles {
+		perm := s.Roles[role]
+		fmt.Fprintf(&b, "      {\n        user: %s, password: \"replace me\"\n        permissions {\n", role)
+		fmt.Fprintf(&b, "          publish { allow: [%s] }\n", quoted(perm.Publish))
+		fmt.Fprintf(&b, "          subscribe { allow: [%s] }\n", quoted(perm.Subscribe))
+		if perm.Responses {
+			b.WriteString("          allow_responses: true\n")
+		}
+		b.WriteString("        }\n      }\n")
+	}
+	b.WriteString("    ]\n  }\n}\n")
+	for _, sc := range s.Streams {
+		fmt.Fprintf(&b, "\n# The stream %s, for: nats stream add %s --config FILE\n", sc.Name, sc.Name)
+		text, err := json.MarshalIndent(sc, "", "  ")
+		if err != nil {
+			return err
+		}
+		for line := range strings.Lines(string(text)) {
+			b.WriteString("#   " + strings.TrimRight(line, "\n") + "\n")
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func quoted(list []string) string {
+	q := make([]string, len(list))
+	for i, s := range list {
+		q[i] = strconv.Quote(s)
+	}
+	return strings.Join(q, ", ")
+}

@@ -1,0 +1,51 @@
+// Package cluster makes a process a node of a cluster: it puts together gossip,
+// a NATS server within the process or a connection to one outside, the backplane
+// on it, and the forwarding of requests, from one plain Config, and takes them
+// apart again in order.
+//
+// It stands between the commands and the packages it composes: package node
+// gets them by their interfaces and knows nothing of it. Libraries do not use
+// it.
+//
+//	n, err := cluster.Start(ctx, cluster.Config{
+//		Gossip: "10.0.0.7:7946", Join: []string{"siod-nodes:7946"}, Secrets: []string{secret},
+//		Internal: internal.Addr().String(), Stores: 3,
+//	})
+//	…
+//	cfg := node.Config{…}
+//	n.Configure(&cfg)
+//	srv, err := node.New(cfg)
+//	internalMux.Handle(forward.Path, n.Forwarded(srv))
+//	…
+//	err = n.Stop(ctx, srv.Shutdown)
+//
+// A Config that names no gossip, no NATS and no store is a server on its own:
+// the backplane is in memory, and nothing listens.
+//
+// # Start and end
+//
+// Gossip comes first, since the store nodes find each other by it; then the NATS
+// server, whose Start waits for the store; then the backplane, which has its
+// streams be there; then forwarding. The end is the other way round with the
+// clients in the middle: others learn that this node leaves, the lead of the
+// store is given up, sessions and tunnels end, and only when nothing more is to
+// be said the backplane, the membership and the server go. Each step has a
+// deadline of its own, so that one that hangs does not take the time of the
+// others.
+//
+// # A name is taken
+//
+// Of two boots with one Name the later is real. The earlier one finds that its
+// membership ended, and Failed says so: its process shuts down.
+//
+// # Health
+//
+// A goroutine sends a message through the backplane every second. Healthy is an
+// error from the moment when none came back for 10 s until the next one does: a
+// short outage of NATS must not take all nodes out of their balancer at once.
+//
+// # Goroutines and locks
+//
+// A Node has two of its own, the one above and one that watches its membership;
+// both end with Stop. The lock of the health is a leaf.
+package cluster

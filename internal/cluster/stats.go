@@ -1,0 +1,44 @@
+package cluster
+
+import (
+	"github.com/siod-io/siod/backplane/embedded"
+	"github.com/siod-io/siod/backplane/natsio"
+	"github.com/siod-io/siod/membership/gossip"
+	"github.com/siod-io/siod/transport/forward"
+)
+
+// Stats are the figures of the parts that this node has; those of others are
+// zero.
+type Stats struct {
+	Healthy   bool
+	Members   map[string]int // present, by state
+	Backplane natsio.Stats
+	Logs      []natsio.LogStats
+	Gossip    gossip.Stats
+	Forward   forward.Stats
+	Server    embedded.Stats
+}
+
+// Stats returns a snapshot, or nil for a server on its own.
+func (n *Node) Stats() *Stats {
+	if n.nats == nil {
+		return nil
+	}
+	s := &Stats{
+		Healthy: n.health.state() == nil, Backplane: n.nats.Stats(), Logs: n.nats.LogStats(),
+		Members: map[string]int{"alive": 0, "leaving": 0},
+	}
+	for _, m := range n.members.Members() {
+		s.Members[m.State.String()]++
+	}
+	if n.gossip != nil {
+		s.Gossip = n.gossip.Stats()
+	}
+	if n.forward != nil {
+		s.Forward = n.forward.Stats()
+	}
+	if n.server != nil {
+		s.Server = n.server.Stats()
+	}
+	return s
+}
