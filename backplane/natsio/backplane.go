@@ -101,7 +101,10 @@ func Connect(ctx context.Context, cfg Config) (*Backplane, error) {
 	b.peers.init()
 	b.rooms.init()
 	b.health.init()
-	b.live = &link{name: "live", log: b.logger, onUp: b.cameBack, onSlow: b.tooSlow}
+	b.live = &link{
+		name: "live", log: b.logger,
+		onDown: b.reg.offline, beforeUp: b.online, onUp: b.cameBack, onSlow: b.tooSlow,
+	}
 	b.log = &link{name: "log", log: b.logger, onDown: b.logsDown, onUp: b.logsBack, onSlow: b.logsSlow}
 	if err := b.open(ctx); err != nil {
 		b.abandon()

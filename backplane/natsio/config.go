@@ -53,7 +53,8 @@ type Config struct {
 	// beyond it is lost, counted and told as a gap. Zero means 65,536.
 	Queue int
 
-	// QueueBytes bounds the bytes of these messages. Zero means 64 MiB.
+	// QueueBytes bounds the bytes of these messages, and of the replies that
+	// wait for one loop. Zero means 64 MiB.
 	QueueBytes int
 
 	// Replies is the number of replies that may wait to be sorted to their
@@ -104,6 +105,9 @@ func (c Config) withDefaults() Config {
 		c.Logger = slog.Default()
 	}
 	c.Logger = c.Logger.With("node", c.ID)
+	if c.Token != "" {
+		c.Logger = c.Logger.With("token", c.Token)
+	}
 	return c
 }
 

@@ -28,9 +28,10 @@ type link struct {
 
 	// Set before dial, called on the goroutine of the client's events, in
 	// their order.
-	onDown func()
-	onUp   func()                   // again, and not for the first time
-	onSlow func(*nats.Subscription) // its channel was full: messages were dropped
+	onDown   func()
+	beforeUp func()                   // the connection stands again, and nobody uses it yet
+	onUp     func()                   // after that
+	onSlow   func(*nats.Subscription) // its channel was full: messages were dropped
 
 	mu   sync.Mutex
 	down chan struct{} // closed while the connection is down
@@ -98,6 +99,9 @@ func (l *link) disconnected(_ *nats.Conn, err error) {
 func (l *link) reconnected(nc *nats.Conn) {
 	l.maxPayload.Store(nc.MaxPayload())
 	l.reconnects.Add(1)
+	if l.beforeUp != nil {
+		l.beforeUp()
+	}
 	l.setUp(true)
 	l.log.Info("connected to NATS again", "connection", l.name, "server", nc.ConnectedServerName())
 	if l.onUp != nil {

@@ -153,6 +153,7 @@ func TestCutOff(t *testing.T) {
 	a, b := c.join(t, "a"), c.join(t, "b")
 	room, before := backplane.Room("/", "r"), newInbox()
 	subscribe(t, b, room, before.handle)
+	anywhere := subscribe(t, b, backplane.Namespace(backplane.AnyNamespace), before.handle)
 	c.meet(t)
 	publish(t, a, room, 1)
 	before.until(t, func(got []backplane.Delivery) bool { return len(got) == 1 })
@@ -177,7 +178,10 @@ func TestCutOff(t *testing.T) {
 		t.Errorf("barrier: %v", errs["barrier"])
 	}
 	during := newInbox()
+	base := b.Stats().Subscriptions
 	subscribe(t, b, backplane.Room("/", "during"), during.handle)
+	subscribe(t, b, backplane.Namespace("/"), during.handle).Close() // ends before it was told
+	anywhere.Close()
 	publish(t, a, room, 2)
 	if s := b.Stats(); s.Connected {
 		t.Error("the figures say that it is connected")
@@ -191,8 +195,8 @@ func TestCutOff(t *testing.T) {
 	if _, lost, _ := tallied(got); lost != 1 {
 		t.Errorf("%d lost, want 1", lost)
 	}
-	if s := b.Stats(); s.Reconnects < 2 || !s.Connected {
-		t.Errorf("figures %+v", s)
+	if s := b.Stats(); s.Reconnects < 2 || !s.Connected || s.Subscriptions != base {
+		t.Errorf("figures %+v, want %d subscriptions", s, base)
 	}
 }
 

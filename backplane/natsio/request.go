@@ -83,9 +83,8 @@ const anyone = ""
 
 // request is the requester's side of one request.
 type request struct {
-	to   backplane.Address
-	most int
-	wake chan struct{} // capacity 1: something below changed
+	most, mostBytes int           // replies that may wait
+	wake            chan struct{} // capacity 1: something below changed
 
 	mu      sync.Mutex
 	due     map[string]struct{} // who must still give a final reply
@@ -93,6 +92,7 @@ type request struct {
 	done    map[string]struct{} // who gave a final reply
 	failed  []backplane.Failure
 	replies []backplane.Reply // that wait for the loop
+	bytes   int               // of them
 	closed  bool              // the backplane closed
 }
 
@@ -141,12 +141,12 @@ func (b *Backplane) startRequest(ctx context.Context, to backplane.Address, env 
 		return nil, 0, err
 	}
 	r := &request{
-		to:   to,
-		most: b.cfg.Replies,
-		wake: make(chan struct{}, 1),
-		due:  make(map[string]struct{}, len(roster)),
-		got:  make(map[string]uint64),
-		done: make(map[string]struct{}),
+		most:      b.cfg.Replies,
+		mostBytes: b.cfg.QueueBytes,
+		wake:      make(chan struct{}, 1),
+		due:       make(map[string]struct{}, len(roster)),
+		got:       make(map[string]uint64),
+		done:      make(map[string]struct{}),
 	}
 	switch {
 	case to.Scope == backplane.ScopeNode:
@@ -180,7 +180,7 @@ func (r *request) next(ctx context.Context) (replies []backplane.Reply, over boo
 	for {
 		ended := ctx.Err() != nil
 		r.mu.Lock()
-		replies, r.replies = r.replies, nil
+		replies, r.replies, r.bytes = r.replies, nil, 0
 		over = len(r.due) == 0 || r.closed || ended
 		r.mu.Unlock()
 		if over || len(replies) > 0 {
@@ -220,7 +220,8 @@ func (r *request) reply(m *wire.Message) {
 		delete(r.due, anyone)
 		r.due[node] = struct{}{}
 	}
-	if len(r.replies) >= r.most {
+	size := m.Envelope.Size()
+	if len(r.replies) >= r.most || r.bytes+size > r.mostBytes {
 		r.fail(node, backplane.ReasonLost)
 		return
 	}
@@ -230,6 +231,7 @@ func (r *request) reply(m *wire.Message) {
 		reply.Envelope = &m.Envelope
 	}
 	r.replies = append(r.replies, reply)
+	r.bytes += size
 	if m.Final {
 		r.done[node] = struct{}{}
 		if m.Replies > r.got[node] {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -15,11 +16,12 @@ import (
 
 func newRequest(most int, due ...string) *request {
 	r := &request{
-		most: most,
-		wake: make(chan struct{}, 1),
-		due:  make(map[string]struct{}),
-		got:  make(map[string]uint64),
-		done: make(map[string]struct{}),
+		most:      most,
+		mostBytes: 1 << 20,
+		wake:      make(chan struct{}, 1),
+		due:       make(map[string]struct{}),
+		got:       make(map[string]uint64),
+		done:      make(map[string]struct{}),
 	}
 	for _, id := range due {
 		r.due[id] = struct{}{}
@@ -98,6 +100,15 @@ func TestRequestOutcome(t *testing.T) {
 			{Node: "a", Reason: backplane.ReasonLost}, {Node: "b", Reason: backplane.ReasonDead},
 		}},
 	}, {
+		name: "more bytes than may wait",
+		r:    newRequest(9, "a"),
+		feed: func(r *request) {
+			r.reply(replyFrom("a", strings.Repeat("x", 700<<10)))
+			r.reply(replyFrom("a", strings.Repeat("y", 700<<10)))
+		},
+		want:  []string{"a:" + strings.Repeat("x", 700<<10)},
+		error: &backplane.PartialError{Failed: fail("a", backplane.ReasonLost)},
+	}, {
 		name:  "nobody is there",
 		r:     newRequest(9, "b", "a"),
 		feed:  func(r *request) { r.refused(func(id string) bool { return id == "b" }) },
@@ -155,7 +166,7 @@ func TestRequestOutcome(t *testing.T) {
 			got = append(got, s)
 		}
 		if !slices.Equal(got, tt.want) || !over {
-			t.Errorf("%s: replies %q, over %v", tt.name, got, over)
+			t.Errorf("%s: replies %.200q, over %v", tt.name, got, over)
 		}
 		err := tt.r.partial(ended.Err())
 		if tt.error == nil {

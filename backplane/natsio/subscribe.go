@@ -25,14 +25,22 @@ type registry struct {
 	queue  []lingering       // in the order of their ends; some came back meanwhile
 	self   *subscription     // the one of this node's own Node address
 	closed bool
+
+	// While the connection is down, the client is not asked for anything: it
+	// may hold its lock for as long as it dials.
+	down    bool
+	opening map[*interest]struct{} // to be subscribed when it is back
+	closing []*nats.Subscription   // to be unsubscribed
 }
 
 // interest is one subscription on the wire. It outlives that of the caller
 // while it lingers.
 type interest struct {
 	at      backplane.Address
-	sub     *nats.Subscription
-	control func(*nats.Msg) // instead of a handler, for this package's own subjects
+	subject string
+	group   string             // queue group, "" for none
+	sub     *nats.Subscription // nil before it is subscribed; guarded by mu
+	control func(*nats.Msg)    // instead of a handler, for this package's own subjects
 	user    atomic.Pointer[subscription]
 
 	exact    *place            // of an address without wildcard
@@ -68,6 +76,7 @@ func (r *registry) init() {
 	r.at = make(map[backplane.Address]*interest)
 	r.of = make(map[*nats.Subscription]*interest)
 	r.byHash = make(map[uint64]*place)
+	r.opening = make(map[*interest]struct{})
 }
 
 // Subscribe implements backplane.Backplane. The subscription is on its way to
@@ -111,13 +120,13 @@ func (r *registry) open(b *Backplane, at backplane.Address) (*interest, error) {
 	if err != nil {
 		return nil, err
 	}
-	in := &interest{at: at}
+	in := &interest{at: at, subject: subj, group: queue}
 	if at.Scope == backplane.ScopeHome || at.Namespace == backplane.AnyNamespace && at.Scope != backplane.ScopeNode {
 		in.wildcard = make(map[string]*place)
 	} else {
 		in.exact = &place{in: in, to: at, hash: subject.Hash(subj)}
 	}
-	if err := r.subscribe(b, in, subj, queue); err != nil {
+	if err := r.subscribe(b, in); err != nil {
 		return nil, err
 	}
 	r.at[at] = in
@@ -128,16 +137,20 @@ func (r *registry) open(b *Backplane, at backplane.Address) (*interest, error) {
 func (r *registry) control(b *Backplane, subj string, take func(*nats.Msg)) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.subscribe(b, &interest{control: take}, subj, "")
+	return r.subscribe(b, &interest{control: take, subject: subj})
 }
 
 // subscribe has messages of a subject come to the receiver. The caller holds
 // mu, so the receiver finds the interest when the first one comes.
-func (r *registry) subscribe(b *Backplane, in *interest, subj, queue string) (err error) {
-	if queue == "" {
-		in.sub, err = b.live.nc.ChanSubscribe(subj, b.in)
+func (r *registry) subscribe(b *Backplane, in *interest) (err error) {
+	if r.down {
+		r.opening[in] = struct{}{}
+		return nil
+	}
+	if in.group == "" {
+		in.sub, err = b.live.nc.ChanSubscribe(in.subject, b.in)
 	} else {
-		in.sub, err = b.live.nc.ChanQueueSubscribe(subj, queue, b.in)
+		in.sub, err = b.live.nc.ChanQueueSubscribe(in.subject, in.group, b.in)
 	}
 	switch {
 	case errors.Is(err, nats.ErrConnectionClosed):
@@ -225,7 +238,6 @@ func (r *registry) shift() *interest {
 
 // drop ends an interest. The caller holds mu.
 func (r *registry) drop(in *interest) {
-	delete(r.of, in.sub)
 	delete(r.at, in.at)
 	if in.exact != nil {
 		r.uncount(in.exact)
@@ -233,7 +245,41 @@ func (r *registry) drop(in *interest) {
 	for _, p := range in.wildcard {
 		r.uncount(p)
 	}
+	delete(r.opening, in)
+	if in.sub == nil {
+		return
+	}
+	delete(r.of, in.sub)
+	if r.down {
+		r.closing = append(r.closing, in.sub)
+		return
+	}
 	_ = in.sub.Unsubscribe() // it fails only if the connection is closed
+}
+
+// offline runs when the connection broke.
+func (r *registry) offline() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.down = true
+}
+
+// online runs when the connection is back, before anybody uses it.
+func (b *Backplane) online() {
+	r := &b.reg
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.down = false
+	for _, sub := range r.closing {
+		_ = sub.Unsubscribe()
+	}
+	r.closing = nil
+	for in := range r.opening {
+		if err := r.subscribe(b, in); err != nil {
+			b.logger.Error("not subscribed", "subject", in.subject, "err", err)
+		}
+	}
+	clear(r.opening)
 }
 
 // close ends everything here.
@@ -278,7 +324,7 @@ func (r *registry) addPlace(in *interest, subj string, to backplane.Address) *pl
 func (r *registry) counted(p *place) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.of[p.in.sub] != p.in {
+	if p.in.sub == nil || r.of[p.in.sub] != p.in {
 		return // it ended meanwhile
 	}
 	p.next = r.byHash[p.hash]

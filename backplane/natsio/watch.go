@@ -66,8 +66,8 @@ func (o *occupancy) begin(b *Backplane) error {
 		b.space.Occupancy(backplane.AnyNamespace): b.takeChange,
 		listSubject(b.id):                         b.takeList,
 	} {
-		in := &interest{control: take}
-		if err := b.reg.subscribe(b, in, subj, ""); err != nil {
+		in := &interest{control: take, subject: subj}
+		if err := b.reg.subscribe(b, in); err != nil {
 			o.end(b)
 			return err
 		}
