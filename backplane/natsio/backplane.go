@@ -46,6 +46,8 @@ type Backplane struct {
 	heard atomic.Int64 // when anybody else was, in nanoseconds since 1970
 	stats counters
 
+	sessions atomic.Pointer[sessions] // nil: none
+
 	logs    []*eventLog
 	logged  []backplane.Log // the same
 	started atomic.Bool     // logs will not change any more
@@ -62,6 +64,7 @@ var (
 	_ backplane.Backplane = (*Backplane)(nil)
 	_ backplane.Logged    = (*Backplane)(nil)
 	_ backplane.Solitary  = (*Backplane)(nil)
+	_ backplane.Journaled = (*Backplane)(nil)
 	_ backplane.Occupancy = (*Backplane)(nil)
 )
 
@@ -146,7 +149,10 @@ func (b *Backplane) open(ctx context.Context) error {
 	b.wg.Go(b.receive)
 	b.wg.Go(b.receiveReplies)
 	b.wg.Go(b.tick)
-	return b.startLogs(ctx)
+	if err := b.startLogs(ctx); err != nil {
+		return err
+	}
+	return b.startSessions(ctx)
 }
 
 // abandon undoes what open did before it failed.

@@ -46,6 +46,10 @@ type Config struct {
 	// Log makes durable logs. Zero means that there are none.
 	Log *LogConfig
 
+	// Sessions makes a store of session journals and owners. Zero means that
+	// there is none: sessions do not survive the kill of their node.
+	Sessions *SessionConfig
+
 	// Logger gets what an operator should know. Zero means slog.Default.
 	Logger *slog.Logger
 
@@ -114,6 +118,11 @@ func (c Config) withDefaults() Config {
 func (c Config) check() error {
 	if c.Log != nil {
 		if err := c.Log.Validate(); err != nil {
+			return fmt.Errorf("%w: %w", ErrConfig, err)
+		}
+	}
+	if c.Sessions != nil {
+		if err := c.Sessions.Validate(); err != nil {
 			return fmt.Errorf("%w: %w", ErrConfig, err)
 		}
 	}

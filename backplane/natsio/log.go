@@ -255,7 +255,11 @@ func (b *Backplane) logsBack() {
 		l.send.wake()
 		l.doubt()
 	})
+	b.sessionsBack()
 }
 
 // logsSlow runs when a channel was full and entries were dropped.
-func (b *Backplane) logsSlow(*nats.Subscription) { b.eachLog((*eventLog).doubt) }
+func (b *Backplane) logsSlow(*nats.Subscription) {
+	b.eachLog((*eventLog).doubt)
+	b.sessionsSlow()
+}

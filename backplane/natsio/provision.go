@@ -145,6 +145,8 @@ func same(want, got jetstream.StreamConfig) error {
 		return differs("subjects", want.Subjects, got.Subjects)
 	case got.RePublish == nil || *got.RePublish != *want.RePublish:
 		return differs("republish", *want.RePublish, got.RePublish)
+	case want.AllowRollup && (!got.AllowRollup || got.DenyPurge):
+		return differs("allow_rollup_hdrs", true, false)
 	case !got.AllowDirect:
 		return differs("allow_direct", true, false)
 	case got.Retention != want.Retention:

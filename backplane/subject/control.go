@@ -39,6 +39,17 @@ func (s Space) Owner(pid string) string { return s.of("own", pid) }
 // Owners matches the owner records of all sessions.
 func (s Space) Owners() string { return s.prefix + "own.*" }
 
+// OwnersMark is one of Owners and the record of no session. What is stored there
+// marks a place in the order of the records.
+func (s Space) OwnersMark() string { return s.prefix + "own.mark" }
+
+// Owned is where the store gives out the owner record of a session, when it has
+// it: what is published to [Space.Owner] may yet be refused.
+func (s Space) Owned(pid string) string { return s.of("owned", pid) }
+
+// AllOwned matches what the store gives out of all sessions.
+func (s Space) AllOwned() string { return s.prefix + "owned.*" }
+
 // Occupancy is where nodes tell which rooms of a namespace, of all with
 // [backplane.AnyNamespace], became occupied or vacated.
 func (s Space) Occupancy(namespace string) string { return s.prefix + "occ." + wild(namespace) }

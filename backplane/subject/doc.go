@@ -34,6 +34,7 @@
 //	sio.<c>.canary.<node>            of a node to itself
 //	sio.<c>.j.<node>.<key>           journal of the node's sessions
 //	sio.<c>.own.<pid>                owner of a session that moved
+//	sio.<c>.owned.<pid>              the same, when it is stored
 //	_INBOX_node.<node>.…             replies to the node
 //
 // The namespace comes first after the class (and log), so that a permission of

@@ -28,13 +28,14 @@ const (
 	Canary
 	Journal
 	Owner
+	Owned // the same, from the store
 )
 
-var classWords = [...]string{"", "f", "i", "d", "q", "n", "g", "h", "e", "occ", "beat", "digest", "canary", "j", "own"}
+var classWords = [...]string{"", "f", "i", "d", "q", "n", "g", "h", "e", "occ", "beat", "digest", "canary", "j", "own", "owned"}
 
 var classNames = [...]string{
 	"none", "fast", "ingest", "delivery", "requests", "node", "gateway", "worker", "plain_emit",
-	"occupancy", "beat", "digest", "canary", "journal", "owner",
+	"occupancy", "beat", "digest", "canary", "journal", "owner", "owned",
 }
 
 // String returns the snake-case name of the class.
@@ -112,7 +113,7 @@ func (s Space) parse(subject string) (p Parsed, ok bool) {
 		return p, p.tokens(tokens, &p.Namespace, &p.Name)
 	case PlainEmit, Occupancy:
 		return p, p.tokens(tokens, &p.Namespace)
-	case Beat, Digest, Canary, Owner:
+	case Beat, Digest, Canary, Owner, Owned:
 		return p, p.tokens(tokens, &p.Name)
 	case Journal:
 		return p, p.tokens(tokens, &p.Node, &p.Name)

@@ -35,6 +35,7 @@ func TestParse(t *testing.T) {
 		s.Digest("bootA"):                          {Class: subject.Digest, Name: "pbootA"},
 		s.Canary("bootA"):                          {Class: subject.Canary, Name: "pbootA"},
 		s.Journal("bootA", "d"):                    {Class: subject.Journal, Node: "pbootA", Name: "pd"},
+		s.Owned("bootA.x"):                         {Class: subject.Owned, Name: subject.Encode("bootA.x")},
 		s.Owner("bootA.x"):                         {Class: subject.Owner, Name: subject.Encode("bootA.x")},
 	} {
 		got, err := s.Parse(in)
@@ -130,7 +131,7 @@ func TestForged(t *testing.T) {
 func TestClassNames(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}
-	for c := range subject.Owner + 1 {
+	for c := range subject.Owned + 1 {
 		if seen[c.String()] || strings.Contains(c.String(), "(") {
 			t.Errorf("class %d is called %s", uint8(c), c)
 		}

@@ -1,0 +1,84 @@
+package natsio_test
+
+import (
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/siod-io/siod/backplane"
+	"github.com/siod-io/siod/backplane/backplanetest"
+	"github.com/siod-io/siod/backplane/embedded"
+	"github.com/siod-io/siod/backplane/natsio"
+)
+
+// TestConformanceSessions runs the suite with a store of sessions, in memory
+// and on disk.
+func TestConformanceSessions(t *testing.T) {
+	t.Parallel()
+	for name, file := range map[string]bool{"Memory": false, "File": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := features
+			f.Sessions = true
+			backplanetest.Run(t, f, func(t *testing.T) *backplanetest.Cluster {
+				return newSessionCluster(t, natsio.SessionConfig{File: file, Check: 50 * time.Millisecond}).suite()
+			})
+		})
+	}
+}
+
+// sessionCluster is a cluster on one server with a store of sessions.
+type sessionCluster struct {
+	*logCluster
+	cfg natsio.SessionConfig
+}
+
+func newSessionCluster(t testing.TB, cfg natsio.SessionConfig) *sessionCluster {
+	t.Helper()
+	c := &sessionCluster{&logCluster{cluster: newCluster(t)}, cfg}
+	store := embedded.Config{Name: "store", Store: 1, IsStore: true, Logger: slog.New(slog.DiscardHandler)}
+	if cfg.File {
+		store.Dir = t.TempDir()
+	}
+	s, err := embedded.Start(waiting(t), store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.server = append(c.server, s)
+	t.Cleanup(func() {
+		if err := s.Shutdown(waiting(t)); err != nil {
+			t.Error(err)
+		}
+	})
+	return c
+}
+
+func (c *sessionCluster) join(t testing.TB, id string, change ...func(*natsio.Config)) *member {
+	t.Helper()
+	return c.cluster.join(t, id, append(change, func(cfg *natsio.Config) { cfg.Sessions = &c.cfg })...)
+}
+
+func (c *sessionCluster) suite() *backplanetest.Cluster {
+	s := c.cluster.suite()
+	s.Join = func(t *testing.T, id string) backplane.Backplane { return c.join(t, id).Backplane }
+	s.HoldSessions = func(t *testing.T) { c.accept(t, "nowhere.>") }
+	s.ReleaseSessions = func(t *testing.T) { c.accept(t, c.space(t).Journals(), c.space(t).Owners()) }
+	s.ForgetSessions = func(t *testing.T) {
+		_, js := c.operator(t)
+		if err := js.DeleteStream(waiting(t), c.space(t).SessionStream()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return s
+}
+
+// accept has the stream take some subjects only.
+func (c *sessionCluster) accept(t testing.TB, subjects ...string) {
+	t.Helper()
+	_, js := c.operator(t)
+	cfg := natsio.SessionStream(c.space(t), c.cfg)
+	cfg.Subjects = subjects
+	if _, err := js.UpdateStream(waiting(t), cfg); err != nil {
+		t.Fatal(err)
+	}
+}
