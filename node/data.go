@@ -35,29 +35,27 @@ func (k Key[T]) Get(s *Socket) (T, bool) {
 	s.mu.Lock()
 	v := s.data[k.name]
 	s.mu.Unlock()
-	switch v := v.(type) {
-	case T:
-		return v, true
-	case rawData: // of a recovered session
-		var t T
-		if err := s.ns.srv.cfg.Codec.DecodeValue(v, nil, &t); err != nil {
-			return t, false
-		}
-		return k.settle(s, t), true
+	raw, ok := v.(rawData) // of a recovered session; asked first, since T may be any
+	if !ok {
+		t, ok := v.(T)
+		return t, ok
 	}
-	var zero T
-	return zero, false
+	var t T
+	if err := s.ns.srv.cfg.Codec.DecodeValue(raw, nil, &t); err != nil {
+		return t, false
+	}
+	return k.settle(s, t), true
 }
 
 // settle keeps a decoded value, unless somebody was faster: all get the same.
 func (k Key[T]) settle(s *Socket, v T) T {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch now := s.data[k.name].(type) {
-	case T:
-		return now
-	case rawData:
+	now := s.data[k.name]
+	if _, raw := now.(rawData); raw {
 		s.data[k.name] = v
+	} else if t, ok := now.(T); ok {
+		return t
 	}
 	return v
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"reflect"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -39,6 +40,8 @@ func (r *roaming) goTo(m *member) {
 	r.to.Store(&addr)
 }
 
+var anyKey = node.NewKey[any]("anything")
+
 func TestRecoveryOnAnotherServer(t *testing.T) {
 	t.Parallel()
 	all := cluster(t, 3, recovering)
@@ -51,6 +54,7 @@ func TestRecoveryOnAnotherServer(t *testing.T) {
 	first := wait(t, conns[0], "a socket")
 	id := r.ID()
 	nameKey.Set(first, "Ada")
+	anyKey.Set(first, map[string]any{"clé": "é€"})
 	must(t, errors.Join(first.SetUser("ada"), first.Join("news")))
 	must(t, all[2].To("news").Emit(ctx, "a"))
 	must(t, first.Emit(ctx, "b", []byte{1, 2}))
@@ -70,6 +74,9 @@ func TestRecoveryOnAnotherServer(t *testing.T) {
 			r.sees(`c {"_placeholder":true,"num":0}`, "d")
 		} else {
 			r.sees("missed")
+		}
+		if v, _ := anyKey.Get(s); !reflect.DeepEqual(v, map[string]any{"clé": "é€"}) {
+			t.Errorf("a value of any type is %v", v)
 		}
 		if name, _ := nameKey.Get(s); name != "Ada" || s.User() != "ada" || !slices.Contains(s.Rooms(), "news") {
 			t.Errorf("move %d: name %q, user %q, rooms %q", i, name, s.User(), s.Rooms())
