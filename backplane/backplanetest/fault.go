@@ -182,7 +182,7 @@ func killedFrozen(s *suite) {
 	waiting := make(chan error, 1)
 	go func() { waiting <- b.Healthy(s.ctx) }()
 	s.Kill(s.T, "b")
-	if err := <-waiting; !errors.Is(err, backplane.ErrClosed) {
+	if err := <-waiting; !errors.Is(err, backplane.ErrClosed) && !errors.Is(err, backplane.ErrDisconnected) {
 		s.Errorf("a wait of the frozen node ended with %v", err)
 	}
 	s.check(b.Close(s.ctx))

@@ -61,6 +61,13 @@ func (r *rooms) handle(c backplane.RoomChange) {
 	r.changed = make(chan struct{})
 }
 
+// count returns the number of changes so far.
+func (r *rooms) count() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.changes
+}
+
 // until waits until exactly the rooms named are occupied.
 func (r *rooms) until(names ...string) {
 	r.s.Helper()
@@ -127,8 +134,8 @@ func roomsOnly(s *suite) {
 	s.subscribe(b, backplane.Room("/n", "r"))
 	s.subscribe(b, backplane.Room("/", "last"))
 	r.until("/last")
-	if r.changes != 1 {
-		s.Errorf("%d changes", r.changes)
+	if n := r.count(); n != 1 {
+		s.Errorf("%d changes", n)
 	}
 }
 
