@@ -146,8 +146,8 @@ func roomsClosed(s *suite) {
 	r.sub.Close()
 	s.subscribe(b, backplane.Room("/", "r"))
 	other.until("/r")
-	if r.until(); r.changes != 0 {
-		s.Errorf("%d changes after Close", r.changes)
+	if r.until(); r.count() != 0 {
+		s.Errorf("%d changes after Close", r.count())
 	}
 }
 
