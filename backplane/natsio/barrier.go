@@ -115,10 +115,7 @@ func (b *Backplane) Barrier(ctx context.Context, roster []string) error {
 // flush returns when the server handled what was sent on the live connection, or
 // there is none.
 func (b *Backplane) flush(ctx context.Context) error {
-	if !b.live.up.Load() {
-		return nil
-	}
-	err := b.live.nc.FlushWithContext(ctx)
+	err := b.live.flush(ctx)
 	switch {
 	case b.isClosed():
 		return backplane.ErrClosed

@@ -2,9 +2,12 @@ package natsio_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -69,17 +72,16 @@ func (c *cluster) serverOf(t testing.TB, id string) *embedded.Server {
 	}
 	cfg := embedded.Config{Name: fmt.Sprint("server-", len(c.server))}
 	if c.group != nil {
-		listen := freeAddr(t)
-		p := newProxy(t, listen)
 		members, err := c.group.Join(membership.Member{ID: id, Name: cfg.Name})
 		if err != nil {
 			t.Fatal(err)
 		}
 		cfg.Members = members
-		cfg.Routes = embedded.RouteConfig{Listen: listen, Advertise: p.addr()}
-		c.proxies = append(c.proxies, p)
 	}
-	s, err := embedded.Start(waiting(t), cfg)
+	s, err := c.startServer(t, cfg)
+	for c.group != nil && errors.Is(err, syscall.EADDRINUSE) {
+		s, err = c.startServer(t, cfg) // somebody took the port in between
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,6 +92,24 @@ func (c *cluster) serverOf(t testing.TB, id string) *embedded.Server {
 		}
 	})
 	return s
+}
+
+// startServer starts a server, in a mesh with routes through a proxy.
+func (c *cluster) startServer(t testing.TB, cfg embedded.Config) (*embedded.Server, error) {
+	t.Helper()
+	if c.group == nil {
+		return embedded.Start(waiting(t), cfg)
+	}
+	listen := freeAddr(t)
+	p := newProxy(t, listen)
+	cfg.Routes = embedded.RouteConfig{Listen: listen, Advertise: p.addr()}
+	s, err := embedded.Start(waiting(t), cfg)
+	if err == nil {
+		c.proxies = append(c.proxies, p)
+	} else if strings.Contains(err.Error(), "address already in use") {
+		err = syscall.EADDRINUSE
+	}
+	return s, err
 }
 
 // join adds a member and returns when all reach each other.

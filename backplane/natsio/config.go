@@ -80,6 +80,11 @@ type Config struct {
 	// oldest one ends early. Zero means 65,536.
 	Lingering int
 
+	// Rooms is the number of rooms that are subscribed on the wire one by one.
+	// Beyond it the densest shards are subscribed as a whole, which costs this
+	// node messages to rooms that it has no members of. Zero means 200,000.
+	Rooms int
+
 	// Beat is the time between two signs of life. All nodes of a cluster have
 	// the same. One that is silent for three beats is not heard. Zero means 1 s.
 	Beat time.Duration
@@ -102,6 +107,7 @@ func (c Config) withDefaults() Config {
 	c.Counters = cmp.Or(c.Counters, 65_536)
 	c.Linger = cmp.Or(c.Linger, 10*time.Second)
 	c.Lingering = cmp.Or(c.Lingering, 65_536)
+	c.Rooms = cmp.Or(c.Rooms, 200_000)
 	c.Beat = cmp.Or(c.Beat, time.Second)
 	c.ReconnectWait = cmp.Or(c.ReconnectWait, 250*time.Millisecond)
 	c.Timeout = cmp.Or(c.Timeout, 5*time.Second)
@@ -133,7 +139,7 @@ func (c Config) check() error {
 		return fmt.Errorf("%w: neither a URL nor a server in this process", ErrConfig)
 	}
 	for name, v := range map[string]int{
-		"Queue": c.Queue, "QueueBytes": c.QueueBytes, "Replies": c.Replies, "Counters": c.Counters, "Lingering": c.Lingering,
+		"Queue": c.Queue, "QueueBytes": c.QueueBytes, "Replies": c.Replies, "Counters": c.Counters, "Lingering": c.Lingering, "Rooms": c.Rooms,
 		"Beat": int(c.Beat), "ReconnectWait": int(c.ReconnectWait), "Timeout": int(c.Timeout),
 	} {
 		if v < 0 {

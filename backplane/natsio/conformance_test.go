@@ -8,6 +8,7 @@ import (
 
 	"github.com/siod-io/siod/backplane"
 	"github.com/siod-io/siod/backplane/backplanetest"
+	"github.com/siod-io/siod/backplane/natsio"
 )
 
 // TestConformance runs the suite with all members on one server.
@@ -23,6 +24,19 @@ func TestConformanceMesh(t *testing.T) {
 	t.Parallel()
 	backplanetest.Run(t, features, func(t *testing.T) *backplanetest.Cluster {
 		return newMesh(t).suite()
+	})
+}
+
+// TestConformanceWide runs the suite with rooms subscribed by shards.
+func TestConformanceWide(t *testing.T) {
+	t.Parallel()
+	backplanetest.Run(t, features, func(t *testing.T) *backplanetest.Cluster {
+		c := newCluster(t)
+		s := c.suite()
+		s.Join = func(t *testing.T, id string) backplane.Backplane {
+			return c.join(t, id, func(cfg *natsio.Config) { cfg.Rooms, cfg.Linger = 1, -1 }).Backplane
+		}
+		return s
 	})
 }
 
@@ -55,11 +69,12 @@ func (c *cluster) kill(t *testing.T, id string) {
 	c.mu.Lock()
 	m.gone = true
 	c.mu.Unlock()
-	down() // so that whoever asks from now on knows why nobody answers
-	m.cable.sever()
+	down()               // so that whoever asks from now on knows why nobody answers
+	m.cable.freeze(true) // it says nothing any more
 	now, cancel := context.WithCancel(context.Background())
 	cancel()
 	_ = m.Close(now) // the rest happens in the background
+	m.cable.sever()
 	for _, o := range c.present() {
 		if !o.cable.isFrozen() {
 			settle(o, id)

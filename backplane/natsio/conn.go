@@ -167,6 +167,14 @@ func (l *link) publish(to, reply string, data []byte) error {
 	return fmt.Errorf("%w: %w", backplane.ErrDisconnected, err)
 }
 
+// flush returns when the server handled what was sent.
+func (l *link) flush(ctx context.Context) error {
+	if !l.up.Load() {
+		return backplane.ErrDisconnected
+	}
+	return l.nc.FlushWithContext(ctx)
+}
+
 // close flushes what was published, if there is a server to take it, and ends
 // the connection.
 func (l *link) close(timeout time.Duration) {

@@ -22,7 +22,10 @@ type inflow struct {
 
 // inChannel is the capacity of the client's channel: what comes while the
 // goroutine that empties it waits for a processor.
-const inChannel = 4096
+const inChannel = 1 << 16
+
+// maxHandled is the length of a list that is kept to be used again.
+const maxHandled = 4096
 
 func (q *inflow) init(most, mostBytes int) {
 	q.most, q.mostBytes = int64(most), int64(mostBytes)
@@ -54,7 +57,7 @@ func (q *inflow) push(m *nats.Msg) (overflow bool) {
 // next ones.
 func (q *inflow) take(handled []*nats.Msg) []*nats.Msg {
 	clear(handled)
-	if cap(handled) > inChannel {
+	if cap(handled) > maxHandled {
 		handled = nil
 	}
 	q.mu.Lock()

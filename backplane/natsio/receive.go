@@ -51,6 +51,15 @@ func (b *Backplane) take(msg *nats.Msg) {
 	case in.control != nil:
 		in.control(msg)
 		return
+	case in.fan != nil:
+		w := in.fan
+		if in = b.reg.fanOut(w, msg.Subject); in == nil || b.isCopy(w, msg, false) {
+			return // of a room without members here, or known
+		}
+	case isRoom(in.at):
+		if w := b.reg.wideOf(in); w != nil && b.isCopy(w, msg, true) {
+			return
+		}
 	}
 	m, ok := b.decode(msg)
 	if !ok {

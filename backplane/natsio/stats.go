@@ -29,6 +29,7 @@ type Stats struct {
 	WaitingBytes  int    // bytes of them
 	Subscriptions int    // on the wire, lingering ones included
 	Lingering     int
+	Shards        int // of rooms, subscribed as a whole
 	Counters      int // addresses whose publications are numbered
 	Peers         int // other nodes that were heard in the last minutes
 	Calls         int // requests and barriers that wait
@@ -54,7 +55,12 @@ func (b *Backplane) Stats() Stats {
 		Connected:    b.live.up.Load() && b.log.up.Load(),
 	}
 	b.reg.mu.RLock()
-	s.Subscriptions, s.Lingering = len(b.reg.of), len(b.reg.queue)
+	s.Subscriptions, s.Lingering = len(b.reg.of)-b.reg.stale, len(b.reg.queue)
+	for _, sh := range b.reg.shards {
+		if sh.wide != nil {
+			s.Shards++
+		}
+	}
 	b.reg.mu.RUnlock()
 	b.out.mu.Lock()
 	s.Counters, s.Untallied = len(b.out.places), b.out.dropped

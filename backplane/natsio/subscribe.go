@@ -22,8 +22,14 @@ type registry struct {
 	at     map[backplane.Address]*interest
 	of     map[*nats.Subscription]*interest
 	byHash map[uint64]*place // places with counts, by the hash of their subject
-	queue  []lingering       // in the order of their ends; some came back meanwhile
-	self   *subscription     // the one of this node's own Node address
+	shards map[shardKey]*shard
+	exact  int // rooms that are subscribed one by one
+
+	settling []*wide // whose rooms were subscribed one by one lately
+	stale    int     // entries of the map "of" that are there for these
+
+	queue  []lingering   // in the order of their ends; some came back meanwhile
+	self   *subscription // the one of this node's own Node address
 	closed bool
 
 	// While the connection is down, the client is not asked for anything: it
@@ -42,6 +48,12 @@ type interest struct {
 	sub     *nats.Subscription // nil before it is subscribed; guarded by mu
 	control func(*nats.Msg)    // instead of a handler, for this package's own subjects
 	user    atomic.Pointer[subscription]
+
+	fan   *wide     // instead of a handler, for a shard of rooms
+	wide  *wide     // that a room is subscribed with; guarded by mu
+	shard *shard    // of a room that is subscribed by itself; guarded by mu
+	next  *interest // in it; guarded by mu
+	prev  *interest // the same
 
 	exact    *place            // of an address without wildcard
 	wildcard map[string]*place // else, by subject; guarded by mu
@@ -77,6 +89,7 @@ func (r *registry) init() {
 	r.of = make(map[*nats.Subscription]*interest)
 	r.byHash = make(map[uint64]*place)
 	r.opening = make(map[*interest]struct{})
+	r.shards = make(map[shardKey]*shard)
 }
 
 // Subscribe implements backplane.Backplane. The subscription is on its way to
@@ -126,7 +139,12 @@ func (r *registry) open(b *Backplane, at backplane.Address) (*interest, error) {
 	} else {
 		in.exact = &place{in: in, to: at, hash: subject.Hash(subj)}
 	}
-	if err := r.subscribe(b, in); err != nil {
+	if isRoom(at) {
+		err = r.enter(b, in)
+	} else {
+		err = r.subscribe(b, in)
+	}
+	if err != nil {
 		return nil, err
 	}
 	r.at[at] = in
@@ -211,6 +229,7 @@ func (r *registry) linger(b *Backplane, in *interest, until time.Time) {
 func (r *registry) expire(now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.forget(now)
 	for range len(r.queue) {
 		if r.queue[0].at.After(now) {
 			return
@@ -239,12 +258,21 @@ func (r *registry) shift() *interest {
 // drop ends an interest. The caller holds mu.
 func (r *registry) drop(in *interest) {
 	delete(r.at, in.at)
+	if isRoom(in.at) {
+		r.leave(in)
+	}
 	if in.exact != nil {
 		r.uncount(in.exact)
 	}
 	for _, p := range in.wildcard {
 		r.uncount(p)
 	}
+	r.end(in)
+}
+
+// end ends the subscription of an interest on the wire, if it has one. The
+// caller holds mu.
+func (r *registry) end(in *interest) {
 	delete(r.opening, in)
 	if in.sub == nil {
 		return
@@ -252,9 +280,10 @@ func (r *registry) drop(in *interest) {
 	delete(r.of, in.sub)
 	if r.down {
 		r.closing = append(r.closing, in.sub)
-		return
+	} else {
+		_ = in.sub.Unsubscribe() // it fails only if the connection is closed
 	}
-	_ = in.sub.Unsubscribe() // it fails only if the connection is closed
+	in.sub = nil
 }
 
 // offline runs when the connection broke.
@@ -324,7 +353,7 @@ func (r *registry) addPlace(in *interest, subj string, to backplane.Address) *pl
 func (r *registry) counted(p *place) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if p.in.sub == nil || r.of[p.in.sub] != p.in {
+	if r.at[p.in.at] != p.in {
 		return // it ended meanwhile
 	}
 	p.next = r.byHash[p.hash]
