@@ -43,7 +43,7 @@ type Backplane struct {
 	since time.Time    // when it connected
 	vague atomic.Bool  // messages may be missing, nobody knows which
 	alone atomic.Bool
-	heard atomic.Int64 // when anybody else was, in nanoseconds since 1970
+	heard atomic.Int64 // when anybody else was, by now
 	stats counters
 
 	sessions atomic.Pointer[sessions] // nil: none

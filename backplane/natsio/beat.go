@@ -21,7 +21,8 @@ import (
 
 // peer is another node, as heard through the backplane.
 type peer struct {
-	heard atomic.Int64 // when, in nanoseconds since 1970
+	heard atomic.Int64 // when, by Backplane.now; 0 if not lately
+	gone  atomic.Int64 // when it said bye or was held for dead, by the same clock
 	down  atomic.Bool  // the membership held it for dead, and it did not beat since
 
 	// Of the receiver's goroutine alone.
@@ -80,15 +81,26 @@ func (ps *peers) ids() []string {
 }
 
 // prune forgets peers that were not heard for long.
-func (ps *peers) prune(now time.Time) {
+func (ps *peers) prune(now time.Duration) {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
 	for id, p := range ps.m {
-		if now.Sub(time.Unix(0, p.heard.Load())) > forgetAfter {
+		if now-p.silence() > forgetAfter {
 			delete(ps.m, id)
 		}
 	}
 }
+
+// silence returns since when a peer is silent.
+func (p *peer) silence() time.Duration {
+	return max(time.Duration(p.heard.Load()), time.Duration(p.gone.Load()))
+}
+
+// now is a clock that nobody can set. It is never 0.
+func (b *Backplane) now() time.Duration { return time.Since(b.since) + 1 }
+
+// silent is how long it takes until a silent node counts as such.
+func (b *Backplane) silent() time.Duration { return missedBeats * b.cfg.Beat }
 
 // tick beats until the backplane closes, and does what is due now and then.
 func (b *Backplane) tick() {
@@ -99,9 +111,9 @@ func (b *Backplane) tick() {
 		case now := <-t.C:
 			b.beat()
 			b.reg.expire(now)
-			b.peers.prune(now)
+			b.peers.prune(b.now())
 			b.rooms.prune(b)
-			b.isAnyoneThere(now)
+			b.isAnyoneThere()
 		case <-b.closed:
 			return
 		}
@@ -162,7 +174,7 @@ func (b *Backplane) takeBeat(msg *nats.Msg) {
 		return
 	}
 	if m.Final {
-		p.heard.Store(0)
+		p.leave(b.now())
 		b.rooms.lost(b, id)
 		return
 	}
@@ -195,7 +207,7 @@ func beatData(data []byte) (digests, changes uint64, ok bool) {
 // hear notes that a process was heard, and returns it if it is a peer. What came
 // from a dead one was on its way for long.
 func (b *Backplane) hear(id string) *peer {
-	now := time.Now().UnixNano()
+	now := int64(b.now())
 	b.heard.Store(now)
 	if b.alone.Load() {
 		b.alone.Store(false)
@@ -207,10 +219,16 @@ func (b *Backplane) hear(id string) *peer {
 	return p
 }
 
+// leave notes that a peer will not be heard any more.
+func (p *peer) leave(now time.Duration) {
+	p.gone.Store(int64(now))
+	p.heard.Store(0)
+}
+
 // isAnyoneThere decides whether this node is alone.
-func (b *Backplane) isAnyoneThere(now time.Time) {
-	silent := func() bool { return now.Sub(time.Unix(0, b.heard.Load())) > missedBeats*b.cfg.Beat }
-	if silent() && now.Sub(b.since) > missedBeats*b.cfg.Beat {
+func (b *Backplane) isAnyoneThere() {
+	silent := func() bool { return b.now()-time.Duration(b.heard.Load()) > b.silent() }
+	if silent() {
 		b.alone.Store(true)
 		if !silent() { // somebody was heard at this moment
 			b.alone.Store(false)
@@ -224,7 +242,11 @@ func (b *Backplane) Alone() bool { return b.alone.Load() }
 // Heard implements backplane.Backplane.
 func (b *Backplane) Heard(id string) bool {
 	p := b.peers.get(id)
-	return p != nil && time.Since(time.Unix(0, p.heard.Load())) < missedBeats*b.cfg.Beat
+	if p == nil {
+		return false
+	}
+	heard := time.Duration(p.heard.Load())
+	return heard != 0 && b.now()-heard < b.silent()
 }
 
 // isDown reports whether the membership held a node for dead and it did not beat
@@ -238,8 +260,8 @@ func (b *Backplane) isDown(id string) bool {
 // beats again.
 func (b *Backplane) NodeDown(id string) {
 	if p := b.peers.get(id); p != nil {
-		p.heard.Store(0)
 		p.down.Store(true)
+		p.leave(b.now())
 	}
 	b.calls.down(id)
 	b.rooms.lost(b, id)

@@ -96,3 +96,58 @@ func BenchmarkDeliver(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkLatency waits for each envelope before it publishes the next.
+func BenchmarkLatency(b *testing.B) {
+	for name, open := range map[string]func(testing.TB) *cluster{"server": newCluster, "mesh": newMesh} {
+		b.Run(name, func(b *testing.B) {
+			c := open(b)
+			a, to := c.join(b, "a"), c.join(b, "b")
+			room := backplane.Room("/chat", "room")
+			arrived := make(chan struct{})
+			if _, err := to.Subscribe(room, func(backplane.Delivery) { arrived <- struct{}{} }); err != nil {
+				b.Fatal(err)
+			}
+			if err := to.Barrier(waiting(b), []string{"a"}); err != nil {
+				b.Fatal(err)
+			}
+			env := chatTo("room", 1)
+			for b.Loop() {
+				if err := a.Publish(b.Context(), room, env); err != nil {
+					b.Fatal(err)
+				}
+				<-arrived
+			}
+		})
+	}
+}
+
+// BenchmarkSubscribe joins rooms, and leaves them for good.
+func BenchmarkSubscribe(b *testing.B) {
+	c := newCluster(b)
+	a := c.join(b, "a", direct(c), func(cfg *natsio.Config) { cfg.Linger = -1 })
+	b.ReportAllocs()
+	i := 0
+	for b.Loop() {
+		sub, err := a.Subscribe(backplane.Room("/chat", fmt.Sprint("room ", i%100_000)), func(backplane.Delivery) {})
+		if err != nil {
+			b.Fatal(err)
+		}
+		sub.Close()
+		i++
+	}
+}
+
+// BenchmarkBarrier asks one other node.
+func BenchmarkBarrier(b *testing.B) {
+	c := newCluster(b)
+	a := c.join(b, "a", direct(c))
+	c.join(b, "b", direct(c))
+	ctx := waiting(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := a.Barrier(ctx, []string{"b"}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

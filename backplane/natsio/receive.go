@@ -44,7 +44,7 @@ func (b *Backplane) receive() {
 // take handles one message.
 func (b *Backplane) take(msg *nats.Msg) {
 	b.stats.received.Add(1)
-	in := b.reg.lookup(msg.Sub)
+	in, w := b.reg.lookup(msg.Sub)
 	switch {
 	case in == nil: // it was on its way when the subscription ended
 		return
@@ -52,14 +52,12 @@ func (b *Backplane) take(msg *nats.Msg) {
 		in.control(msg)
 		return
 	case in.fan != nil:
-		w := in.fan
+		w = in.fan
 		if in = b.reg.fanOut(w, msg.Subject); in == nil || b.isCopy(w, msg, false) {
 			return // of a room without members here, or known
 		}
-	case isRoom(in.at):
-		if w := b.reg.wideOf(in); w != nil && b.isCopy(w, msg, true) {
-			return
-		}
+	case w != nil && b.isCopy(w, msg, true):
+		return
 	}
 	m, ok := b.decode(msg)
 	if !ok {
@@ -156,11 +154,11 @@ func (b *Backplane) hash(sender string) uint64 { return maphash.String(b.seed, s
 
 // deliver calls the handler of whoever is subscribed.
 func (b *Backplane) deliver(in *interest, d backplane.Delivery) {
-	b.stats.lost.Add(d.Gap.Lost)
 	s := in.user.Load()
 	if s == nil || s.closed.Load() || b.isClosed() {
 		return // it lingers, or has just ended
 	}
+	b.stats.lost.Add(d.Gap.Lost)
 	if d.Envelope != nil {
 		b.stats.delivered.Add(1)
 	}

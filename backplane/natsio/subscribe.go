@@ -319,11 +319,16 @@ func (r *registry) close() {
 	r.self = nil
 }
 
-// lookup returns the interest that a message came for, nil if it ended.
-func (r *registry) lookup(sub *nats.Subscription) *interest {
+// lookup returns the interest that a message came for, nil if it ended, and the
+// shard that its room is subscribed with as well, if it is.
+func (r *registry) lookup(sub *nats.Subscription) (*interest, *wide) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	return r.of[sub]
+	in := r.of[sub]
+	if in == nil {
+		return nil, nil
+	}
+	return in, in.wide
 }
 
 // placeOf returns the place with a subject in a wildcard, nil if it is new.

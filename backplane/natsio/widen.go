@@ -176,13 +176,6 @@ func (r *registry) fanOut(w *wide, subj string) *interest {
 	return w.rooms[subj]
 }
 
-// wideOf returns the shard that a room is subscribed with, nil if there is none.
-func (r *registry) wideOf(in *interest) *wide {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	return in.wide
-}
-
 // stragglers is how long copies of messages may still be on their way to the handlers
 // after the second subscription ended.
 const stragglers = 10 * time.Second
