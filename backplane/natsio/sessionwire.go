@@ -192,7 +192,8 @@ func readJournal(data []byte, l backplane.Limits, begin func(home string, number
 	var home string
 	var number uint64
 	var begun, wanted bool
-	return fields(data, func(field, n uint64, value []byte) bool {
+	var bad error // of a record
+	err = fields(data, func(field, n uint64, value []byte) bool {
 		switch field {
 		case journalHome:
 			home = string(value)
@@ -207,14 +208,18 @@ func readJournal(data []byte, l backplane.Limits, begin func(home string, number
 			if !wanted {
 				return true
 			}
-			r, err := readRecord(value, home, l)
-			if err == nil {
+			var r backplane.SessionRecord
+			if r, bad = readRecord(value, home, l); bad == nil {
 				each(r)
 			}
-			return err == nil
+			return bad == nil
 		}
 		return true
 	})
+	if bad != nil {
+		return bad
+	}
+	return err
 }
 
 func readRecord(data []byte, home string, l backplane.Limits) (r backplane.SessionRecord, err error) {
