@@ -49,6 +49,10 @@ build: ## Static binaries of every command, into bin/
 run: ## The development server with its demo page, on 127.0.0.1:3000
 	go run ./cmd/siod dev
 
+.PHONY: cluster
+cluster: ## Three nodes with the demo page behind HAProxy, on 127.0.0.1:3000; BASE=4000 for other ports
+	@BASE=$(or $(BASE),3000) examples/cluster/run.sh
+
 .PHONY: clean
 clean: ## Remove what was built: bin/, artifacts/, .cache/
 	rm -rf bin artifacts .cache

@@ -5,9 +5,10 @@
 #   sh test/setup.sh            everything
 #   sh test/setup.sh interop    the JavaScript and Python clients
 #   sh test/setup.sh browser    Chromium and its driver
+#   sh test/setup.sh balancers  HAProxy and nginx
 set -eu
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
-parts=${*:-interop browser}
+parts=${*:-interop browser balancers}
 
 say() { echo "setup: $*"; }
 
@@ -62,6 +63,9 @@ for part in $parts; do
     apt chromium fonts-dejavu-core fonts-noto-color-emoji
     npm_ci interop
     npm_ci browser
+    ;;
+  balancers)
+    apt haproxy nginx
     ;;
   *)
     say "unknown part: $part"

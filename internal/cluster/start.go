@@ -178,25 +178,43 @@ func (n *Node) connect(ctx context.Context) error {
 			Existing: waits || n.cfg.NATS.Existing,
 			Nodes:    func() int { return len(n.members.Members()) },
 		}
+		cfg.Sessions = &natsio.SessionConfig{
+			Window: n.cfg.Window, Replicas: n.cfg.Stores, File: !cfg.Log.Memory, Existing: cfg.Log.Existing,
+		}
 	}
-	for said := false; ; said = true {
-		bp, err := natsio.Connect(ctx, cfg)
-		if err == nil {
+	for said := false; ; {
+		bp, err := n.attempt(ctx, cfg)
+		switch {
+		case err == nil:
 			n.nats, n.backplane = bp, bp
 			return nil
-		}
-		if !waits || !errors.Is(err, natsio.ErrNoStream) {
+		case waits && errors.Is(err, natsio.ErrNoStream):
+			if !said {
+				n.log.Info("waiting for a store node to make the streams")
+				said = true
+			}
+		case errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
+			n.log.Warn("the store does not answer; trying again", "err", err)
+		case waits && ctx.Err() != nil:
+			return fmt.Errorf("cluster: no store node made the streams: %w: %w", context.Cause(ctx), err)
+		default:
 			return n.unreached(err)
-		}
-		if !said {
-			n.log.Info("waiting for a store node to make the streams")
 		}
 		select {
 		case <-time.After(again):
 		case <-ctx.Done():
-			return fmt.Errorf("cluster: no store node made the streams: %w: %w", context.Cause(ctx), err)
 		}
 	}
+}
+
+// attemptTime bounds one attempt to connect: an answer of JetStream that is lost
+// while it elects its leaders does not come again.
+const attemptTime = 5 * time.Second
+
+func (n *Node) attempt(ctx context.Context, cfg natsio.Config) (*natsio.Backplane, error) {
+	ctx, cancel := context.WithTimeout(ctx, attemptTime)
+	defer cancel()
+	return natsio.Connect(ctx, cfg)
 }
 
 // unreached names the address that an error is about.

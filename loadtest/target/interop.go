@@ -89,10 +89,10 @@ func interopExchange(ns *node.Namespace) {
 }
 
 func interopRooms(ns *node.Namespace) {
-	node.Handle(ns, "join", func(_ context.Context, s *node.Socket, room string) (string, error) { return room, s.Join(room) })
+	node.Handle(ns, "join", func(ctx context.Context, s *node.Socket, room string) (string, error) { return room, everywhere(ctx, s, room) })
 	node.Handle(ns, "leave", func(_ context.Context, s *node.Socket, room string) (string, error) { return room, s.Leave(room) })
-	node.Handle(ns, "watch", func(_ context.Context, s *node.Socket, id string) (string, error) {
-		return id, s.Join("watch:" + id)
+	node.Handle(ns, "watch", func(ctx context.Context, s *node.Socket, id string) (string, error) {
+		return id, everywhere(ctx, s, "watch:"+id)
 	})
 	node.Handle(ns, "rooms", func(_ context.Context, s *node.Socket, _ node.None) ([]string, error) {
 		return slices.Sorted(slices.Values(s.Rooms())), nil
@@ -118,6 +118,13 @@ func interopRooms(ns *node.Namespace) {
 		}
 		return errors.Join(e.Socket.Volatile().Emit(ctx, event, args...), e.Ack(true))
 	})
+}
+
+// everywhere joins a room and waits until what any node emits to it arrives: the
+// client is answered then, and may have another one emit at once. Socket.Join
+// promises that for this node only.
+func everywhere(ctx context.Context, s *node.Socket, room string) error {
+	return s.Namespace().In(s.ID()).SocketsJoin(ctx, room)
 }
 
 func interopLife(ns *node.Namespace) {

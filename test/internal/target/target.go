@@ -23,23 +23,46 @@ type Server struct {
 	Addr     string // of the clients' listener
 	Internal string // of the listener for health and metrics
 
-	t    testing.TB
-	cmd  *exec.Cmd
-	log  *log
-	done chan struct{} // closed when the process has ended
-	err  error         // of the process, after done
+	t     testing.TB
+	cmd   *exec.Cmd
+	log   *log
+	ready chan string   // its address
+	done  chan struct{} // closed when the process has ended
+	err   error         // of the process, after done
 }
 
 // Start runs the program with the arguments after its two listen flags, and
 // returns when it says that it is ready.
 func Start(t testing.TB, args ...string) *Server {
 	t.Helper()
+	s := launch(t, args)
+	s.await()
+	return s
+}
+
+// StartAll runs the program once for each list of arguments, all at the same
+// time, since nodes of a cluster may wait for each other, and returns when all
+// say that they are ready.
+func StartAll(t testing.TB, args ...[]string) []*Server {
+	t.Helper()
+	var all []*Server
+	for _, a := range args {
+		all = append(all, launch(t, a))
+	}
+	for _, s := range all {
+		s.await()
+	}
+	return all
+}
+
+func launch(t testing.TB, args []string) *Server {
+	t.Helper()
 	bin, err := build()
 	if err != nil {
 		t.Fatal(err)
 	}
-	internal := freeAddr(t)
-	s := &Server{t: t, Internal: internal, log: &log{}, done: make(chan struct{})}
+	internal := FreeAddr(t)
+	s := &Server{t: t, Internal: internal, log: &log{}, ready: make(chan string, 1), done: make(chan struct{})}
 	s.cmd = exec.Command(bin, append([]string{"--listen", "127.0.0.1:0", "--internal-listen", internal}, args...)...)
 	s.cmd.Stderr = s.log
 	out, err := s.cmd.StdoutPipe()
@@ -49,13 +72,12 @@ func Start(t testing.TB, args ...string) *Server {
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	addr := make(chan string, 1)
 	go func() {
 		lines := bufio.NewScanner(out)
 		for lines.Scan() {
 			if a, ok := strings.CutPrefix(lines.Text(), "listening "); ok {
 				select {
-				case addr <- a:
+				case s.ready <- a:
 				default:
 				}
 			}
@@ -64,19 +86,24 @@ func Start(t testing.TB, args ...string) *Server {
 		close(s.done)
 	}()
 	t.Cleanup(s.stop)
-	select {
-	case s.Addr = <-addr:
-	case <-s.done:
-		t.Fatalf("the server ended before it was ready: %v\n%s", s.err, s.log.tail())
-	case <-time.After(patience):
-		t.Fatalf("the server was not ready in %v\n%s", patience, s.log.tail())
-	}
 	return s
 }
 
-// freeAddr is an address that was free a moment ago. The program does not say
+// await waits until it says that it is ready.
+func (s *Server) await() {
+	s.t.Helper()
+	select {
+	case s.Addr = <-s.ready:
+	case <-s.done:
+		s.t.Fatalf("the server ended before it was ready: %v\n%s", s.err, s.log.tail())
+	case <-time.After(patience):
+		s.t.Fatalf("the server was not ready in %v\n%s", patience, s.log.tail())
+	}
+}
+
+// FreeAddr is an address that was free a moment ago. The program does not say
 // which port its internal listener got, so it has to be chosen here.
-func freeAddr(t testing.TB) string {
+func FreeAddr(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

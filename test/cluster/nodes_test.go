@@ -1,0 +1,65 @@
+package cluster
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"testing"
+
+	"github.com/siod-io/siod/test/internal/target"
+)
+
+// heartbeat is quick enough for the rows in which a link breaks.
+var heartbeat = []string{"--app", "interop", "--ping-interval", "1s", "--ping-timeout", "12s"}
+
+// three starts three nodes that store events, with more arguments each, and
+// waits until each hears the others.
+func three(t *testing.T, more ...string) []*target.Server {
+	t.Helper()
+	dir := t.TempDir()
+	secret := filepath.Join(dir, "secret")
+	if err := os.WriteFile(secret, []byte("a-secret-of-the-tests\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	seed := target.FreeAddr(t)
+	var args [][]string
+	for i, name := range []string{"a", "b", "c"} {
+		gossip := seed
+		if i > 0 {
+			gossip = "127.0.0.1:0"
+		}
+		a := []string{
+			"--gossip-listen", gossip, "--join", seed, "--cluster-secret-file", secret, "--node-name", name,
+			"--store", "--store-expect", "3", "--store-dir", filepath.Join(dir, name), "--log-level", "info",
+		}
+		args = append(args, append(a, more...))
+	}
+	nodes := target.StartAll(t, args...)
+	for _, s := range nodes {
+		s.Eventually(t, "every node hears the others", func(m target.Metrics) bool {
+			return m.Sum("siod_cluster_members", "alive") == 3 && m["siod_nats_peers"] == 2 && m["siod_nats_server_peers"] == 2
+		})
+	}
+	return nodes
+}
+
+// spread checks that requests were handed to each node and that each passed some
+// on, without which a test through a balancer shows nothing.
+func spread(t *testing.T, nodes []*target.Server) {
+	t.Helper()
+	for i, s := range nodes {
+		s.Alive(t)
+		m := s.Metrics(t)
+		sent, served := m.Sum("siod_forward_requests_total", `"forwarded"`), m.Sum("siod_forward_served_total", `"forwarded"`)
+		opened := m.Sum("siod_connections_opened_total")
+		t.Logf("node %d: %v sessions, %v requests passed on, %v taken from others", i, opened, sent, served)
+		if opened == 0 || sent == 0 || served == 0 {
+			t.Errorf("node %d took no part", i)
+		}
+		for _, bad := range []string{"refused_secret", "refused_request", "hop_limit", "full"} {
+			if n := m.Sum("siod_forward_requests_total", strconv.Quote(bad)); n != 0 {
+				t.Errorf("node %d: %v requests ended as %s", i, n, bad)
+			}
+		}
+	}
+}

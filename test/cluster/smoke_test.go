@@ -1,0 +1,27 @@
+package cluster
+
+import (
+	"testing"
+
+	"github.com/siod-io/siod/test/internal/nodejs"
+)
+
+// rows of smoke.mjs, written down apart from it so that none goes missing.
+const smokeRows = 5 * 3
+
+// TestSmoke is the newest client on every transport: what one says on one node
+// comes to all on the others.
+func TestSmoke(t *testing.T) {
+	nodejs.Setup(t, "interop")
+	nodejs.Setup(t, "balancers")
+	nodes := three(t, append(heartbeat, "--recovery")...)
+	for _, b := range balancers {
+		t.Run(b.name, func(t *testing.T) {
+			counts := nodejs.Run(t, "smoke.mjs", b.start(t, nodes))
+			if counts.Cells != smokeRows || counts.Skipped != 0 {
+				t.Errorf("rows run = %d, skipped = %d; want %d and 0", counts.Cells, counts.Skipped, smokeRows)
+			}
+		})
+	}
+	spread(t, nodes)
+}
