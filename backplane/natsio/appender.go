@@ -1,17 +1,13 @@
 package natsio
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/siod-io/siod/backplane"
 )
@@ -249,60 +245,6 @@ func (a *appender) timeOut(now time.Time) {
 	}
 }
 
-// sendDue sends what may be sent.
-func (a *appender) sendDue(now time.Time) {
-	for len(a.queue) > 0 {
-		p := a.queue[0]
-		switch {
-		case p.state == over:
-		case !a.room(p, now):
-			return
-		case !a.try(p, now):
-			return
-		}
-		a.queue[0] = nil
-		a.queue = a.queue[1:]
-	}
-}
-
-// room reports whether an append may be sent now.
-func (a *appender) room(p *appending, now time.Time) bool {
-	switch {
-	case a.alone != nil, p.ordered && a.flying > 0:
-		return false
-	case a.down && now.Before(a.resume):
-		return false
-	}
-	return a.flying < a.window
-}
-
-// try publishes an append. It returns false if that was not possible.
-func (a *appender) try(p *appending, now time.Time) bool {
-	m := &nats.Msg{
-		Subject: p.subject,
-		Reply:   a.inbox + strconv.FormatUint(p.n, 36),
-		Header:  nats.Header{"Nats-Expected-Stream": {a.l.stream}},
-		Data:    p.data,
-	}
-	if p.id != "" {
-		m.Header["Nats-Msg-Id"] = []string{p.id}
-	}
-	a.l.stats.tries.Add(1)
-	if !a.l.b.log.up.Load() {
-		p.last = backplane.ErrDisconnected
-	} else if p.last = a.l.b.log.nc.PublishMsg(m); p.last == nil {
-		p.state, p.sent = flying, now
-		a.flying++
-		a.flights = append(a.flights, flight{p, now})
-		if p.ordered {
-			a.alone = p
-		}
-		return true
-	}
-	a.fail(now)
-	return false
-}
-
 // wakeAt returns how long nothing is due.
 func (a *appender) wakeAt(now time.Time) time.Duration {
 	next := time.Hour
@@ -316,96 +258,6 @@ func (a *appender) wakeAt(now time.Time) time.Duration {
 		next = min(next, a.resume.Sub(now))
 	}
 	return max(next, 0)
-}
-
-// answer takes what the log says to a try, of now or of before.
-func (a *appender) answer(m *nats.Msg) {
-	n, err := strconv.ParseUint(strings.TrimPrefix(m.Subject, a.inbox), 36, 64)
-	if err != nil {
-		return
-	}
-	seq, duplicate, err := readAck(m)
-	now := time.Now()
-	a.mu.Lock()
-	p := a.open[n]
-	if p == nil {
-		a.mu.Unlock()
-		return // given up
-	}
-	if err != nil && !final(err) {
-		p.last = err
-		if p.state == flying {
-			a.again(p)
-		}
-		a.fail(now)
-		a.mu.Unlock()
-		return
-	}
-	a.end(p)
-	p.seq = seq
-	a.down = false
-	a.window = min(2*a.window, a.l.cfg.Pipeline)
-	a.mu.Unlock()
-	if err != nil {
-		p.finish(backplane.Position{}, err)
-		return
-	}
-	a.l.confirmed(p, duplicate)
-}
-
-// confirmed takes an append that is stored.
-func (l *eventLog) confirmed(p *appending, duplicate bool) {
-	if duplicate {
-		l.stats.duplicates.Add(1) // and it may not have been given out (V2)
-	}
-	l.mu.Lock()
-	tailed := l.tailed
-	if tailed && !l.ended {
-		l.hints.acked = append(l.hints.acked, p)
-		l.hints.check = l.hints.check || duplicate
-	}
-	ended := l.ended
-	l.mu.Unlock()
-	switch {
-	case ended:
-		p.finish(backplane.Position{}, backplane.ErrClosed)
-		return
-	case tailed:
-		l.wake()
-		return
-	}
-	l.b.wg.Go(func() {
-		ctx, cancel := l.b.within(askTimeout)
-		defer cancel()
-		p.finish(l.stat(ctx, p.seq), nil)
-	})
-}
-
-// readAck reads the answer to a publication.
-func readAck(m *nats.Msg) (seq uint64, duplicate bool, err error) {
-	if status := m.Header.Get("Status"); status != "" {
-		return 0, false, nats.ErrNoResponders
-	}
-	var ack struct {
-		Seq       uint64              `json:"seq"`
-		Duplicate bool                `json:"duplicate"`
-		Error     *jetstream.APIError `json:"error"`
-	}
-	switch err := json.Unmarshal(m.Data, &ack); {
-	case err != nil:
-		return 0, false, err
-	case ack.Error != nil:
-		return 0, false, ack.Error
-	case ack.Seq == 0:
-		return 0, false, errNoAnswer
-	}
-	return ack.Seq, ack.Duplicate, nil
-}
-
-// final reports whether another try would be refused as well.
-func final(err error) bool {
-	api, ok := errors.AsType[*jetstream.APIError](err)
-	return ok && api.Code == 400 && api.ErrorCode != jetstream.JSErrCodeStreamNotFound
 }
 
 // close fails what waits.
