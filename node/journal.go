@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -149,9 +150,7 @@ func (j *journal) recordSome() (more, busy bool) {
 	}
 	if len(records) > 0 {
 		// What comes after this is stored after it: the order is the calls'.
-		if err := j.store.Record(records, func(error) {}); err != nil && !errors.Is(err, backplane.ErrClosed) {
-			j.rec.srv.cfg.Logger.Warn("sessions cannot be stored: their clients recover on this node only", "sessions", len(records), "err", err)
-		}
+		_ = j.record(records, func(error) {}) // closed: nothing is to be done
 	}
 	for _, ss := range held {
 		ss.pen.Unlock()
@@ -159,10 +158,52 @@ func (j *journal) recordSome() (more, busy bool) {
 	return more, busy
 }
 
+// record hands records to the store. One that is too large is dropped from it,
+// since the one that is there would be out of date: its client recovers on this
+// node only.
+func (j *journal) record(records []backplane.SessionRecord, done func(error)) error {
+	err := j.store.Record(records, done)
+	if _, large := errors.AsType[*backplane.LimitError](err); !large {
+		return err
+	}
+	j.rec.srv.stats.notJournaled.Add(1)
+	j.rec.srv.cfg.Logger.Warn("a session is too large to be stored: its client recovers on this node only", "err", err)
+	if len(records) > 1 {
+		half := len(records) / 2
+		both := afterTwo(done)
+		if err := j.record(records[:half], both); err != nil {
+			return err
+		}
+		return j.record(records[half:], both)
+	}
+	if records[0].State == nil {
+		return err
+	}
+	return j.store.Record([]backplane.SessionRecord{{PID: records[0].PID, Generation: records[0].Generation}}, done)
+}
+
+// afterTwo returns a function that calls done when it is called for the second
+// time, with the first error.
+func afterTwo(done func(error)) func(error) {
+	var mu sync.Mutex
+	var calls int
+	var first error
+	return func(err error) {
+		mu.Lock()
+		calls++
+		first = cmp.Or(first, err)
+		last := calls == 2
+		mu.Unlock()
+		if last {
+			done(first)
+		}
+	}
+}
+
 // commit has records stored, and returns ErrNotJournaled if that takes too long.
 func (j *journal) commit(records []backplane.SessionRecord) error {
 	done := make(chan error, 1)
-	if err := j.store.Record(records, func(err error) { done <- err }); err != nil {
+	if err := j.record(records, func(err error) { done <- err }); err != nil {
 		j.rec.srv.stats.notJournaled.Add(uint64(len(records)))
 		return fmt.Errorf("%w: %w", ErrNotJournaled, err)
 	}

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/siod-io/siod/backplane"
 	"github.com/siod-io/siod/backplane/memory"
 	"github.com/siod-io/siod/membership/static"
 	"github.com/siod-io/siod/node"
@@ -261,4 +263,40 @@ func TestJournalOfOrderlyEnd(t *testing.T) {
 		t.Fatalf("not recovered: %v", all[1].Stats().NotRecovered)
 	}
 	r.sees("b", "c", "d")
+}
+
+// A session that is too large to be stored is not stored as it was before.
+func TestJournalOfLargeSession(t *testing.T) {
+	t.Parallel()
+	hub, group := memory.NewHub(memory.Config{Sessions: time.Minute, Limits: backplane.Limits{Payload: 8 << 10}}), static.NewGroup()
+	home, other := add(t, hub, group, recovering), add(t, hub, group, recovering)
+	conns := sockets(home.Of("/"))
+	p, q := home.connect(t, "/", nil), home.connect(t, "/", nil)
+	large := wait(t, conns, "a socket")
+	small := wait(t, conns, "a socket")
+	if large.ID() != p.ID() {
+		large, small = small, large
+	}
+	recorded(t, large)
+	recorded(t, small)
+	nameKey.Set(large, strings.Repeat("x", 16<<10))
+	must(t, errors.Join(large.Join("a"), home.Of("/").To().SocketsJoin(t.Context(), "b")))
+	if home.Stats().NotJournaled == 0 {
+		t.Error("nothing was counted")
+	}
+	home.kill(t)
+	again := p.twin(other.server, nil)
+	must(t, again.Connect(t.Context()))
+	if again.ID() == p.ID() {
+		t.Error("the session came back as it was before")
+	}
+	conns = sockets(other.Of("/"))
+	again = q.twin(other.server, nil)
+	must(t, again.Connect(t.Context()))
+	if again.ID() != q.ID() {
+		t.Fatal("the other one did not come back")
+	}
+	if rooms := wait(t, conns, "a socket").Rooms(); !slices.Contains(rooms, "b") {
+		t.Errorf("rooms %q", rooms)
+	}
 }

@@ -255,6 +255,9 @@ func (ss *session) handOver(node string, who identity) []byte {
 	state, data := ss.history.State(), ss.data
 	t := taken{Session: &state, Moves: ss.moves + 1, Who: ss.who, User: ss.user}
 	ss.over, ss.data = ErrMoved, nil // from here on nobody changes the history
+	if ss.journaled {
+		srv.journal().ended(ss.pid, ss.moves)
+	}
 	ss.mu.Unlock()
 	_ = srv.guard("MarshalJSON", func() error {
 		t.Data = encodeData(srv.cfg.Codec, data)
