@@ -89,7 +89,9 @@ func interopExchange(ns *node.Namespace) {
 }
 
 func interopRooms(ns *node.Namespace) {
-	node.Handle(ns, "join", func(ctx context.Context, s *node.Socket, room string) (string, error) { return room, everywhere(ctx, s, room) })
+	node.Handle(ns, "join", func(ctx context.Context, s *node.Socket, room string) (string, error) {
+		return room, everywhere(ctx, s, room)
+	})
 	node.Handle(ns, "leave", func(_ context.Context, s *node.Socket, room string) (string, error) { return room, s.Leave(room) })
 	node.Handle(ns, "watch", func(ctx context.Context, s *node.Socket, id string) (string, error) {
 		return id, everywhere(ctx, s, "watch:"+id)
