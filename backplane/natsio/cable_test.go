@@ -17,6 +17,8 @@ type cable struct {
 	changed chan struct{} // closed and replaced when one of the next two changes
 	frozen  bool
 	cut     bool
+	dialled chan struct{} // closed when somebody waits for slow
+	slow    chan struct{} // new connections wait until it is closed; nil: they do not
 	conns   map[net.Conn]struct{}
 	pumps   sync.WaitGroup
 }
@@ -30,6 +32,16 @@ var errCut = errors.New("the cable is cut")
 // InProcessConn implements nats.InProcessConnProvider.
 func (c *cable) InProcessConn() (net.Conn, error) {
 	c.mu.Lock()
+	if slow := c.slow; slow != nil {
+		select {
+		case <-c.dialled:
+		default:
+			close(c.dialled)
+		}
+		c.mu.Unlock()
+		<-slow
+		c.mu.Lock()
+	}
 	defer c.mu.Unlock()
 	if c.cut {
 		return nil, errCut
@@ -115,6 +127,21 @@ func (c *cable) mend() {
 	defer c.mu.Unlock()
 	c.cut = false
 	c.notify()
+}
+
+// slowDown has new connections wait. It returns a channel that is closed when
+// one does, and what ends it.
+func (c *cable) slowDown() (dialled <-chan struct{}, end func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.dialled, c.slow = make(chan struct{}), make(chan struct{})
+	slow := c.slow
+	return c.dialled, func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.slow = nil
+		close(slow)
+	}
 }
 
 func (c *cable) notify() {

@@ -23,6 +23,7 @@ type link struct {
 	log  *slog.Logger
 
 	up         atomic.Bool
+	ending     atomic.Bool // it is closed on purpose
 	maxPayload atomic.Int64
 	reconnects atomic.Uint64
 
@@ -90,6 +91,9 @@ func (l *link) dial(ctx context.Context, cfg Config, extra ...nats.Option) error
 
 func (l *link) disconnected(_ *nats.Conn, err error) {
 	l.setUp(false)
+	if l.ending.Load() {
+		return
+	}
 	l.log.Warn("connection to NATS lost", "connection", l.name, "err", err)
 	if l.onDown != nil {
 		l.onDown()
@@ -178,6 +182,7 @@ func (l *link) flush(ctx context.Context) error {
 // close flushes what was published, if there is a server to take it, and ends
 // the connection.
 func (l *link) close(timeout time.Duration) {
+	l.ending.Store(true)
 	if l.nc == nil {
 		return
 	}

@@ -200,6 +200,43 @@ func TestCutOff(t *testing.T) {
 	}
 }
 
+// TestSlowDial: while a new connection takes its time, nobody waits for it.
+func TestSlowDial(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	a, b := c.join(t, "a"), c.join(t, "b")
+	dialled, end := b.cable.slowDown()
+	end = sync.OnceFunc(end)
+	defer end()
+	c.partition(t, []string{"a"}, []string{"b"})
+	<-dialled
+	in := newInbox()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		subscribe(t, b, backplane.Room("/", "r"), in.handle)
+		subscribe(t, b, backplane.Namespace("/"), in.handle).Close()
+		env := &backplane.Envelope{Kind: backplane.KindEvent, Origin: "b", Namespace: "/"}
+		if err := b.Publish(t.Context(), backplane.Namespace("/"), env); !errors.Is(err, backplane.ErrDisconnected) {
+			t.Errorf("publish: %v", err)
+		}
+		if err := b.Healthy(waiting(t)); !errors.Is(err, backplane.ErrDisconnected) {
+			t.Errorf("healthy: %v", err)
+		}
+		_ = b.Stats()
+	}()
+	select {
+	case <-done:
+	case <-waiting(t).Done():
+		t.Error("somebody waits for the connection")
+	}
+	end()
+	<-done
+	c.heal(t)
+	publish(t, a, backplane.Room("/", "r"), 1)
+	in.until(t, func(got []backplane.Delivery) bool { return len(got) == 1 })
+}
+
 // TestAlone: a node knows when nobody else is there.
 func TestAlone(t *testing.T) {
 	t.Parallel()

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/siod-io/siod/backplane"
+	"github.com/siod-io/siod/backplane/subject"
+	"github.com/siod-io/siod/backplane/wire"
 )
 
 // rooms collects what a watch reports.
@@ -107,4 +109,72 @@ func TestRoomsOfCutRoutes(t *testing.T) {
 	subscribe(t, b, backplane.Room("/", "meanwhile"), func(backplane.Delivery) {})
 	c.routes(false)
 	until(t, func() bool { return r.count() == 3 })
+}
+
+// TestRoomsMissed: a node that missed a part of a list, or a change, asks again
+// with the next sign of it and believes nothing until then.
+func TestRoomsMissed(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	a, o := c.join(t, "a"), c.outsider(t)
+	asked, err := o.nc.SubscribeSync(subject.Inbox("x") + ".rooms")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := o.nc.FlushTimeout(wait); err != nil {
+		t.Fatal(err)
+	}
+	question := func() {
+		t.Helper()
+		if _, err := asked.NextMsg(wait); err != nil {
+			t.Fatalf("nobody asks: %v", err)
+		}
+	}
+	beats := uint64(0)
+	beat := func(changes byte) {
+		beats++
+		m := wire.Message{Sender: "x", Counter: beats, Baseline: beats == 1}
+		m.Data = []byte{0, changes}
+		o.raw(o.space.Beat("x"), "", m.Append(nil))
+	}
+	chunk := func(n uint64, first, last bool, changes uint64, rooms ...string) {
+		m := wire.Message{Sender: "x", Counter: changes, Baseline: first, Final: last, Replies: n}
+		m.Namespace, m.Target.Rooms = "/", rooms
+		o.raw(subject.Inbox("a")+".list", "", m.Append(nil))
+	}
+	change := func(n uint64, room string, vacated bool) {
+		m := wire.Message{Sender: "x", Counter: n, Name: room, Final: vacated}
+		m.Namespace = "/"
+		o.raw(o.space.Occupancy("/"), "", m.Append(nil))
+	}
+
+	r, _ := a.watch(t)
+	beat(5)
+	question()
+	chunk(1, true, false, 5, "wrong")
+	chunk(3, false, true, 5) // the second is missing
+	beat(5)
+	question()
+	change(6, "too early", false) // is in the list that comes
+	chunk(1, true, false, 6, "1", "2")
+	chunk(2, false, true, 6)
+	until(t, func() bool { return r.count() == 2 && r.has("/1") && r.has("/2") })
+	change(6, "1", true) // again
+	change(7, "1", true)
+	until(t, func() bool { return r.count() == 1 && r.has("/2") })
+	change(9, "3", false) // 8 is missing
+	question()
+	chunk(1, true, true, 9, "3")
+	until(t, func() bool { return r.count() == 1 && r.has("/3") })
+	beat(9) // nothing is missing
+	beat(10)
+	question() // the end is
+	chunk(1, true, true, 10)
+	until(t, func() bool { return r.count() == 0 })
+	if r.reports != 6 {
+		t.Errorf("%d reports, want 6", r.reports)
+	}
+	if n, _, err := asked.Pending(); err != nil || n != 0 {
+		t.Errorf("it asks once more: %d, %v", n, err)
+	}
 }
