@@ -99,7 +99,7 @@ type SessionHandler interface {
 type SessionRecord struct {
 	PID        string // private id of the session, "<boot id of its first home>.<random>"
 	Generation uint64 // of its owner; a record counts only if it is that of the owner record
-	State      []byte // in the encoding of package node; nil if the session ended
+	State      []byte // in the encoding of package node, never changed once it is here; nil if the session ended
 }
 
 // Owner is who holds a session.

@@ -44,12 +44,33 @@
 // A sender counts with its first message at a subscription; what was lost before
 // that is not known.
 //
+// # Sessions
+//
+// One stream holds what other nodes need to recover the sessions of a killed
+// one: the journal of each node, and the owner of each session that moved.
+//
+// A node stores the newest states of its sessions, many in a message, one
+// message after the other, on two subjects by turns. In the course of a third of
+// the recovery window it stores all that did not change again; then the other
+// subject holds nothing of use, and is emptied when its turn comes. So a session
+// is in the store twice at most, nothing is left of one that ended, and all of
+// a journal is read at once, in the order of its messages.
+//
+// Owners are changed by compare-and-set. The store gives out each change on
+// other subjects than it takes them, so that nobody hears of one it refused.
+//
+// Who reads a journal or the owners from any replica stores a mark first, and
+// reads until it is there: what was stored before is not missed.
+//
 // # Goroutines
 //
 // A Backplane has four of its own, apart from those of the NATS client and of
 // logs: the one that queues what the client brings; the receiver, which calls
-// handlers; the one that sorts replies to requests; and the ticker, which beats. Numbers of received messages belong to the receiver
-// and need no lock.
+// handlers; the one that sorts replies to requests; and the ticker, which beats.
+// Numbers of received messages belong to the receiver and need no lock. A store
+// of sessions adds the one that writes the journal, the one that looks whether
+// the store lost something, and for each watch of owners the one that calls its
+// handler.
 //
 // # Locks
 //

@@ -23,6 +23,10 @@ type batch struct {
 // moveBytes is the most of one message that unchanged sessions take.
 const moveBytes = 64 << 10
 
+// burst is the number of small messages in a row that do not wait for each
+// other: a handler that joins some rooms waits for each of them.
+const burst = 8
+
 // next returns the next message, if one is due, or how long none is. Until
 // stored was called, it must not be called again. finished are calls that end
 // with nil now.
@@ -42,9 +46,9 @@ func (j *journal) next(now time.Time) (b *batch, finished []*recording, wait tim
 	if j.due.Len() == 0 && move == 0 {
 		return nil, finished, j.untilMove(now)
 	}
-	// Those that come at the same time share a message; one that comes alone
-	// does not wait.
-	if wait := j.cfg.Batch - now.Sub(j.sent); wait > 0 && j.due.Len() > 0 && j.dueBytes < j.cfg.BatchBytes {
+	// Those that come together share a message; one that comes alone does not
+	// wait, nor do some in a row.
+	if wait := j.pace.Sub(now); wait > 0 && j.due.Len() > 0 && j.dueBytes < j.cfg.BatchBytes {
 		return nil, finished, wait
 	}
 	b = &batch{number: j.number + 1, space: j.cycle % 2, first: j.fresh, cycle: j.cycle, life: j.life}
@@ -63,7 +67,13 @@ func (j *journal) next(now time.Time) (b *batch, finished []*recording, wait tim
 	if len(b.sessions) == 0 { // all had ended before they were ever stored
 		return nil, finished, j.cfg.Batch
 	}
-	j.number, j.sent = b.number, now
+	j.number = b.number
+	if earliest := now.Add(-burst * j.cfg.Batch); j.pace.Before(earliest) {
+		j.pace = earliest
+	}
+	if j.pace = j.pace.Add(j.cfg.Batch); j.pace.After(now.Add(j.cfg.Batch)) {
+		j.pace = now.Add(j.cfg.Batch)
+	}
 	return b, finished, 0
 }
 

@@ -38,8 +38,9 @@ type SessionConfig struct {
 	// changed, as where the node's user has no right to.
 	Existing bool
 
-	// Batch is the least time between two publications of a node while they are
-	// small: what is recorded meanwhile goes into the next one. Zero means 5 ms.
+	// Batch is the time between two publications of a node while they are small:
+	// what is recorded meanwhile goes into the next one. After a pause the first
+	// ones do not wait. Zero means 5 ms.
 	Batch time.Duration
 
 	// BatchBytes is when a publication is full. Zero means 256 KiB; it is half

@@ -38,7 +38,7 @@ type journal struct {
 	began  time.Time // the cycle
 	behind int       // sessions stored in an earlier cycle and not in this one
 	toMove int       // behind, when the cycle began
-	sent   time.Time // the newest message
+	pace   time.Time // no small message before
 	life   uint64    // of the store: goes up when it lost its records
 	wipe   uint64    // spaces to be emptied before anything is stored
 }

@@ -314,8 +314,10 @@ func TestJournalBatches(t *testing.T) {
 			t.Errorf("a message of %d sessions, %v to wait; want %d and %v", got, w, sessions, wait)
 		}
 	}
-	record(1, 10)
-	next(1, 0)
+	for range burst + 1 { // each waits for the one before
+		record(1, 10)
+		next(1, 0)
+	}
 	now = now.Add(time.Millisecond)
 	record(3, 10)
 	record(2, 10) // again

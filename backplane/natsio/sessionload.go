@@ -13,7 +13,6 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/siod-io/siod/backplane"
-	"github.com/siod-io/siod/backplane/subject"
 )
 
 // Bounds of one request of a scan: all of a large journal, so that one replica
@@ -257,9 +256,4 @@ func (s *sessions) askOnce(ctx context.Context, req []byte) (stored, error) {
 		return stored{}, errNoAnswer
 	}
 	return *resp.Message, nil
-}
-
-// nameOf reports whether a subject, received, is that of a session's record.
-func nameOf(sp subject.Space, received, pid string) bool {
-	return received == sp.Owner(pid) || received == sp.Owned(pid)
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -30,8 +29,8 @@ type ownerWatch struct {
 	heard  bool        // the mark of the newest scan came by the subscription
 	listen *time.Timer // it should have come
 
-	once   sync.Once
-	closed chan struct{}
+	ctx    context.Context // ends when the watch or the backplane closes
+	cancel context.CancelFunc
 }
 
 // watchQueue is the number of records that may wait for a handler. What is
@@ -45,15 +44,16 @@ func (s *sessions) WatchOwners(ctx context.Context, h backplane.SessionHandler) 
 		return nil, backplane.ErrClosed
 	}
 	w := &ownerWatch{
-		s:      s,
-		h:      h,
-		in:     make(chan *nats.Msg, watchQueue),
-		again:  make(chan struct{}, 1),
-		closed: make(chan struct{}),
+		s:     s,
+		h:     h,
+		in:    make(chan *nats.Msg, watchQueue),
+		again: make(chan struct{}, 1),
 	}
+	w.ctx, w.cancel = context.WithCancel(s.b.life)
 	nc := s.b.log.nc
 	var err error
 	if w.sub, err = nc.ChanSubscribe(s.b.space.AllOwned(), w.in); err != nil {
+		w.cancel()
 		return nil, fmt.Errorf("%w: %w", backplane.ErrDisconnected, err)
 	}
 	s.mu.Lock()
@@ -63,7 +63,10 @@ func (s *sessions) WatchOwners(ctx context.Context, h backplane.SessionHandler) 
 	s.b.wg.Go(func() { w.run(told) })
 	select {
 	case <-told:
-		return w, nil
+		if !s.b.isClosed() {
+			return w, nil
+		}
+		err = backplane.ErrClosed
 	case <-s.b.closed:
 		err = backplane.ErrClosed
 	case <-ctx.Done():
@@ -75,74 +78,49 @@ func (s *sessions) WatchOwners(ctx context.Context, h backplane.SessionHandler) 
 
 // Close implements backplane.Subscription.
 func (w *ownerWatch) Close() {
-	w.once.Do(func() {
-		close(w.closed)
-		_ = w.sub.Unsubscribe()
-		w.s.mu.Lock()
-		delete(w.s.watches, w)
-		w.s.mu.Unlock()
-	})
-}
-
-func (w *ownerWatch) isClosed() bool {
-	select {
-	case <-w.closed:
-		return true
-	case <-w.s.b.closed:
-		return true
-	default:
-		return false
-	}
+	w.cancel()
+	_ = w.sub.Unsubscribe() // fails if that was done before
+	w.s.mu.Lock()
+	defer w.s.mu.Unlock()
+	delete(w.s.watches, w)
 }
 
 // run is the goroutine that calls the handler.
 func (w *ownerWatch) run(told chan<- struct{}) {
-	ctx, cancel := context.WithCancel(w.s.b.life)
-	defer cancel()
-	stop := make(chan struct{})
-	defer close(stop)
-	w.s.b.wg.Go(func() { // a scan ends with the watch
-		select {
-		case <-w.closed:
-			cancel()
-		case <-stop:
-		}
-	})
 	tick := time.NewTicker(w.s.cfg.cycle())
 	defer tick.Stop()
 	w.listen = time.NewTimer(time.Hour)
 	defer w.listen.Stop()
-	w.readAll(ctx)
+	w.readAll()
 	close(told)
-	for !w.isClosed() {
+	for w.ctx.Err() == nil {
 		select {
 		case m := <-w.in:
 			w.take(m)
 		case <-w.again:
-			w.readAll(ctx)
+			w.readAll()
 		case <-tick.C:
-			w.readAll(ctx)
+			w.readAll()
 		case <-w.listen.C:
 			if !w.heard {
-				w.readAll(ctx)
+				w.readAll()
 			}
-		case <-w.closed:
-		case <-w.s.b.closed:
+		case <-w.ctx.Done():
 		}
 	}
 }
 
 // readAll tells of all records, and of their loss before.
-func (w *ownerWatch) readAll(ctx context.Context) {
+func (w *ownerWatch) readAll() {
 	s := w.s
-	for !w.isClosed() {
+	for w.ctx.Err() == nil {
 		if w.forgot.Swap(false) {
 			w.upTo = 0
 			w.h.Forgotten()
 			continue
 		}
 		var list []backplane.Owner
-		once, cancel := context.WithTimeout(ctx, sessionTimeout)
+		once, cancel := context.WithTimeout(w.ctx, sessionTimeout)
 		upTo, err := s.scan(once, scan{
 			of:    s.b.space.Owners(),
 			mark:  s.b.space.OwnersMark(),
@@ -189,7 +167,7 @@ func (w *ownerWatch) take(m *nats.Msg) {
 
 func (w *ownerWatch) read(m *nats.Msg, subject string, seq uint64) (backplane.Owner, bool) {
 	o, _, err := readOwner(m.Data)
-	if err == nil && !nameOf(w.s.b.space, subject, o.PID) {
+	if err == nil && subject != w.s.b.space.Owner(o.PID) && subject != w.s.b.space.Owned(o.PID) {
 		err = fmt.Errorf("%w: of another session than its subject", errSessionMessage)
 	}
 	if err != nil {
@@ -201,7 +179,7 @@ func (w *ownerWatch) read(m *nats.Msg, subject string, seq uint64) (backplane.Ow
 }
 
 func (w *ownerWatch) tell(o backplane.Owner) {
-	if !w.isClosed() {
+	if w.ctx.Err() == nil {
 		w.h.Owned(o)
 	}
 }

@@ -1,0 +1,27 @@
+package natsio
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// StepDown has another server lead the store of sessions.
+func StepDown(ctx context.Context, b *Backplane) error {
+	_, err := b.log.nc.RequestWithContext(ctx, "$JS.API.STREAM.LEADER.STEPDOWN."+b.space.SessionStream(), nil)
+	return err
+}
+
+// Leader returns the name of the server that leads the store of sessions.
+func Leader(ctx context.Context, b *Backplane) (string, error) {
+	m, err := b.log.nc.RequestWithContext(ctx, "$JS.API.STREAM.INFO."+b.space.SessionStream(), nil)
+	if err != nil {
+		return "", err
+	}
+	var info jetstream.StreamInfo
+	if err := json.Unmarshal(m.Data, &info); err != nil || info.Cluster == nil {
+		return "", err
+	}
+	return info.Cluster.Leader, nil
+}
