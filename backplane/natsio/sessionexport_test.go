@@ -3,6 +3,7 @@ package natsio
 import (
 	"context"
 	"encoding/json"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -24,4 +25,13 @@ func Leader(ctx context.Context, b *Backplane) (string, error) {
 		return "", err
 	}
 	return info.Cluster.Leader, nil
+}
+
+// LoseSessions has a node believe that the store lost its newest records.
+func LoseSessions(b *Backplane) {
+	s := b.sessions.Load()
+	s.mu.Lock()
+	life, known := s.life, s.known
+	s.mu.Unlock()
+	s.forget(life, time.Time{}, known)
 }

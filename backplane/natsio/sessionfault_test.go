@@ -299,3 +299,71 @@ func TestSessionsProvision(t *testing.T) {
 		t.Errorf("without rollups: %v", err)
 	}
 }
+
+// TestSessionsWentBack: a store that lost what it had is noticed by the first
+// thing it stores, without a look at it, as a stream in memory keeps the time of
+// its creation when its server lost the rest.
+func TestSessionsWentBack(t *testing.T) {
+	t.Parallel()
+	c := newSessionCluster(t, natsio.SessionConfig{Check: time.Hour})
+	a, b := c.join(t, "a"), c.join(t, "b")
+	for i := range 20 {
+		record(t, a, session(fmt.Sprint("a.", i), "x"))
+	}
+	if _, err := sessionsOf(t, a).Claim(waiting(t), backplane.Owner{PID: "x.1", Node: "x"}); err != nil {
+		t.Fatal(err)
+	}
+	forgotten := make(forgets, 10)
+	if _, err := sessionsOf(t, a).WatchOwners(waiting(t), forgotten); err != nil {
+		t.Fatal(err)
+	}
+	_, js := c.operator(t)
+	stream := natsio.SessionStream(c.space(t), c.cfg)
+	if err := js.DeleteStream(waiting(t), stream.Name); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := js.CreateStream(waiting(t), stream); err != nil {
+		t.Fatal(err)
+	}
+	record(t, a, session("a.0", "y"))
+	select {
+	case <-forgotten:
+	case <-waiting(t).Done():
+		t.Fatal("nobody was told")
+	}
+	until(t, func() bool { got := load(t, b, "a"); return len(got) == 20 && got["a.0"] == "y" })
+	if s := a.SessionStats(); s.Forgotten != 1 {
+		t.Errorf("forgotten %d times", s.Forgotten)
+	}
+}
+
+type forgets chan struct{}
+
+func (f forgets) Owned(backplane.Owner) {}
+func (f forgets) Forgotten()            { f <- struct{}{} }
+
+// TestSessionsFloor: a node that knows that the store lost its newest records
+// does not use the older ones.
+func TestSessionsFloor(t *testing.T) {
+	t.Parallel()
+	c := newSessionCluster(t, natsio.SessionConfig{})
+	a, b, dead := c.join(t, "a"), c.join(t, "b"), c.join(t, "c")
+	record(t, dead, session("c.1", "x"))
+	record(t, a, session("a.1", "x"))
+	c.kill(t, "c")
+	for _, m := range []*member{a, b} {
+		if got := load(t, m, "c"); got["c.1"] != "x" {
+			t.Errorf("journal %v", got)
+		}
+	}
+	natsio.LoseSessions(b.Backplane)
+	natsio.LoseSessions(a.Backplane)
+	if got := load(t, b, "c"); len(got) > 0 {
+		t.Errorf("the journal of a dead node: %v", got)
+	}
+	until(t, func() bool { return load(t, b, "a")["a.1"] == "x" })
+	record(t, a, session("a.1", "y"))
+	if got := load(t, b, "a"); got["a.1"] != "y" {
+		t.Errorf("journal %v", got)
+	}
+}
