@@ -65,11 +65,11 @@ func natsConfig(_ context.Context, p *process, args []string) error {
 	return s.write(p.stdout)
 }
 
-// natsDefaults has what siod serve begins with, where the number of replicas can
-// be named alone.
+// natsDefaults has what siod serve begins with, as a node of some cluster: where
+// its listeners are does not matter here.
 func natsDefaults() config.Config {
 	c := config.Default()
-	c.StoreExpect = 1
+	c.StoreExpect, c.GossipListen, c.ClusterSecret = 1, "127.0.0.1:0", "not-used-by-this-command"
 	return c
 }
 

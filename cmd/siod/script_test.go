@@ -26,6 +26,8 @@ const patience = 20 * time.Second
 //	exits CODE PROGRAM ARG...   runs it to its end; on failure it must have said one line
 //	start NAME PROGRAM ARG...   starts it and waits until it listens: $NAME_clients, $NAME_internal
 //	log NAME TEXT               waits until its standard error has a line with the text
+//	field VAR KEY               sets the variable to a field of the JSON line that log found
+//	ends NAME CODE              waits for its end
 //	reload NAME                 sends SIGHUP
 //	quits NAME SIGNAL CODE      sends the signal and waits for its end
 //	get URL STATUS [NAME VALUE] asks for it, with a header; stdout has the answer's headers and body
@@ -34,7 +36,7 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "start": start, "log": logLine, "reload": reload, "quits": quits, "get": get,
+			"exits": exits, "start": start, "log": logLine, "field": field, "ends": ends, "reload": reload, "quits": quits, "get": get,
 		},
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
@@ -160,6 +162,30 @@ func logLine(ts *testscript.TestScript, neg bool, args []string) {
 	fmt.Fprintln(ts.Stdout(), find(ts, args[0]).await(ts, args[1]))
 }
 
+func field(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, neg, args, 2)
+	var line map[string]any
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &line))
+	ts.Setenv(args[0], fmt.Sprint(line[args[1]]))
+}
+
+func ends(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, neg, args, 2)
+	find(ts, args[0]).end(ts, args[1])
+}
+
+// end waits until the program has ended with the code.
+func (b *background) end(ts *testscript.TestScript, want string) {
+	select {
+	case <-b.ended:
+	case <-time.After(patience):
+		ts.Fatalf("it does not end")
+	}
+	if code := strconv.Itoa(b.cmd.ProcessState.ExitCode()); code != want {
+		ts.Fatalf("exit code %s, want %s:\n%s", code, want, strings.Join(b.lines, "\n"))
+	}
+}
+
 func reload(ts *testscript.TestScript, neg bool, args []string) {
 	need(ts, neg, args, 1)
 	ts.Check(find(ts, args[0]).cmd.Process.Signal(syscall.SIGHUP))
@@ -170,14 +196,7 @@ func quits(ts *testscript.TestScript, neg bool, args []string) {
 	b := find(ts, args[0])
 	sig := map[string]syscall.Signal{"TERM": syscall.SIGTERM, "INT": syscall.SIGINT}[args[1]]
 	ts.Check(b.cmd.Process.Signal(sig))
-	select {
-	case <-b.ended:
-	case <-time.After(patience):
-		ts.Fatalf("it does not end")
-	}
-	if code := strconv.Itoa(b.cmd.ProcessState.ExitCode()); code != args[2] {
-		ts.Fatalf("exit code %s, want %s:\n%s", code, args[2], strings.Join(b.lines, "\n"))
-	}
+	b.end(ts, args[2])
 }
 
 func get(ts *testscript.TestScript, neg bool, args []string) {

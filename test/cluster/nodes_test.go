@@ -3,6 +3,7 @@ package cluster
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"testing"
 
@@ -43,6 +44,9 @@ func three(t *testing.T, more ...string) []*target.Server {
 	return nodes
 }
 
+// refusals are figures that say why a client may have failed.
+var refusals = regexp.MustCompile(`^siod_(forward_.*_total|handshake_errors_total|connections_closed_total|nats_l|nats_re|backplane_l)`)
+
 // spread checks that requests were handed to each node and that each passed some
 // on, without which a test through a balancer shows nothing.
 func spread(t *testing.T, nodes []*target.Server) {
@@ -55,6 +59,11 @@ func spread(t *testing.T, nodes []*target.Server) {
 		t.Logf("node %d: %v sessions, %v requests passed on, %v taken from others", i, opened, sent, served)
 		if opened == 0 || sent == 0 || served == 0 {
 			t.Errorf("node %d took no part", i)
+		}
+		for name, v := range m {
+			if t.Failed() && v != 0 && refusals.MatchString(name) {
+				t.Logf("node %d: %s %v", i, name, v)
+			}
 		}
 		for _, bad := range []string{"refused_secret", "refused_request", "hop_limit", "full"} {
 			if n := m.Sum("siod_forward_requests_total", strconv.Quote(bad)); n != 0 {
