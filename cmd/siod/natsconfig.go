@@ -24,7 +24,7 @@ Usage: siod nats-config [--json] [FLAG...]
 
       --json   print it as JSON
 
---cluster-name, --store-expect and --recovery-window decide what it is. Users and
+--cluster-name, --store-expect, --recovery and --recovery-window decide what it is. Users and
 permissions are written as nats-server reads them; replace the passwords. Streams
 are written as "nats stream add NAME --config FILE" reads them.
 `
@@ -84,6 +84,9 @@ func natsSetupOf(c *config.Loaded) (*natsSetup, error) {
 	}
 	if c.StoreExpect > 0 {
 		s.Streams = append(s.Streams, natsio.LogStream(space, 0, natsio.LogConfig{Replicas: c.StoreExpect, Window: c.Recovery.Window}))
+		if c.Recovery.Enabled {
+			s.Streams = append(s.Streams, natsio.SessionStream(space, natsio.SessionConfig{Replicas: c.StoreExpect, Window: c.Recovery.Window}))
+		}
 	}
 	for _, role := range natsRoles {
 		perm, err := embedded.PermissionsOf(c.ClusterName, role)

@@ -65,6 +65,11 @@ type Config struct {
 	// StoreDir is the directory of the store. Zero means in memory.
 	StoreDir string
 
+	// Recovery has what other nodes need of the sessions of this one stored, so
+	// that clients go on after it was killed. All nodes agree. Without Stores it
+	// does nothing.
+	Recovery bool
+
 	// Window is how long durable events are kept for clients that come back.
 	// Zero means 2min.
 	Window time.Duration

@@ -103,7 +103,7 @@ func three(t *testing.T) []*process {
 	var wg sync.WaitGroup
 	for i := range all {
 		c := Config{
-			Name: string(rune('a' + i)), Secrets: testSecrets, Gossip: addr, Stores: 3, Store: true, StoreDir: t.TempDir(), StartTimeout: patience,
+			Name: string(rune('a' + i)), Secrets: testSecrets, Gossip: addr, Stores: 3, Store: true, StoreDir: t.TempDir(), Recovery: true, StartTimeout: patience,
 		}
 		if i > 0 {
 			c.Gossip, c.Join = "127.0.0.1:0", []string{addr}
@@ -205,7 +205,7 @@ func TestThreeNodes(t *testing.T) {
 		}
 	}
 	if st := all[0].Stats(); !st.Healthy || st.Members["alive"] != 3 || st.Gossip.Members != 2 || st.Backplane.Peers != 2 || st.Server.Peers != 2 ||
-		len(st.Logs) != 1 || st.Logs[0].Applied != 3 || st.Forward.Sent[forward.Forwarded] == 0 || st.Forward.Served[forward.Forwarded] == 0 {
+		len(st.Logs) != 1 || st.Logs[0].Applied != 3 || st.Sessions.Records == 0 || st.Forward.Sent[forward.Forwarded] == 0 || st.Forward.Served[forward.Forwarded] == 0 {
 		t.Errorf("figures: %+v", st)
 	}
 
@@ -306,7 +306,7 @@ func TestStoreNodesDoNotCome(t *testing.T) {
 // emitters.
 func TestOnlyNode(t *testing.T) {
 	t.Parallel()
-	c := Config{Stores: 1, StoreDir: t.TempDir(), NATS: NATS{Listen: "127.0.0.1:0"}, Secrets: testSecrets}
+	c := Config{Stores: 1, StoreDir: t.TempDir(), Recovery: true, NATS: NATS{Listen: "127.0.0.1:0"}, Secrets: testSecrets}
 	for range 2 {
 		p, err := run(t, c)
 		if err != nil {

@@ -14,6 +14,7 @@ type Stats struct {
 	Members   map[string]int // present, by state
 	Backplane natsio.Stats
 	Logs      []natsio.LogStats
+	Sessions  natsio.SessionStats
 	Gossip    gossip.Stats
 	Forward   forward.Stats
 	Server    embedded.Stats
@@ -25,7 +26,7 @@ func (n *Node) Stats() *Stats {
 		return nil
 	}
 	s := &Stats{
-		Healthy: n.health.state() == nil, Backplane: n.nats.Stats(), Logs: n.nats.LogStats(),
+		Healthy: n.health.state() == nil, Backplane: n.nats.Stats(), Logs: n.nats.LogStats(), Sessions: n.nats.SessionStats(),
 		Members: map[string]int{"alive": 0, "leaving": 0},
 	}
 	for _, m := range n.members.Members() {

@@ -56,7 +56,7 @@ func (c *Config) Place() cluster.Config {
 		Name: c.NodeName, Cluster: c.ClusterName, Secrets: c.Secrets(),
 		Gossip: c.GossipListen, Join: c.Join, Advertise: c.Advertise,
 		Routes: c.RouteListen, RouteTLS: cluster.TLS{CA: c.RouteTLSCA, Cert: c.RouteTLSCert, Key: c.RouteTLSKey}, InsecureRoutes: c.InsecureRoutes,
-		Stores: c.StoreExpect, Store: c.Store, StoreDir: c.StoreDir, Window: c.Recovery.Window,
+		Stores: c.StoreExpect, Store: c.Store, StoreDir: c.StoreDir, Recovery: c.Recovery.Enabled, Window: c.Recovery.Window,
 		NATS: cluster.NATS{
 			URL: c.NATS.URL, User: c.NATS.User, Password: c.NATS.Password.Reveal(), Token: c.NATS.Token.Reveal(), Creds: c.NATS.Creds,
 			TLS:      cluster.TLS{CA: c.NATS.TLSCA, Cert: c.NATS.TLSCert, Key: c.NATS.TLSKey},

@@ -125,7 +125,7 @@ This page is made from the table in the program.
 ` + "`/metrics`" + ` on the internal listener serves them in the Prometheus text format, with those of the Go runtime (` + "`go_…`" + `) and of the
 process (` + "`process_…`" + `). Counters begin at 0 when the process does.
 
-Those that begin with ` + "`siod_cluster_`, `siod_gossip_`, `siod_nats_`, `siod_log_` and `siod_forward_`" + ` are of a node of a cluster, and left out by a server on its own.
+Those that begin with ` + "`siod_cluster_`, `siod_gossip_`, `siod_nats_`, `siod_log_`, `siod_journal_` and `siod_forward_`" + ` are of a node of a cluster, and left out by a server on its own.
 
 Labels come from closed sets, so clients cannot add series: ` + "`transport`" + ` is polling or websocket; ` + "`code`" + ` is a code of the Engine.IO protocol,
 0 to 5; ` + "`reason`" + ` is what the application's disconnect handler is told; ` + "`rule`" + ` is a rule of the WebSocket protocol; ` + "`namespace`" + ` is one that the
