@@ -2,6 +2,7 @@ package backplanetest
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -19,6 +20,10 @@ type Features struct {
 
 	// Wait bounds each wait for what must happen. Zero means 10 s.
 	Wait time.Duration
+
+	// Only leaves out the groups whose names do not begin with it, which the
+	// same implementation runs in another test.
+	Only string
 }
 
 // Cluster makes the members of one test and injects faults. Functions other
@@ -69,6 +74,9 @@ func Run(t *testing.T, f Features, open func(t *testing.T) *Cluster) {
 		{"Sessions", sessionTests},
 		{"SessionsFault", sessionFaultTests},
 	} {
+		if !strings.HasPrefix(group.name, f.Only) {
+			continue
+		}
 		t.Run(group.name, func(t *testing.T) {
 			t.Parallel()
 			for _, tt := range group.tests {

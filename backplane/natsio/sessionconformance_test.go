@@ -11,15 +11,15 @@ import (
 	"github.com/siod-io/siod/backplane/natsio"
 )
 
-// TestConformanceSessions runs the suite with a store of sessions, in memory
-// and on disk.
+// TestConformanceSessions runs the part of the suite that a store of sessions
+// adds, in memory and on disk.
 func TestConformanceSessions(t *testing.T) {
 	t.Parallel()
 	for name, file := range map[string]bool{"Memory": false, "File": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f := features
-			f.Sessions = true
+			f.Sessions, f.Only = true, "Sessions"
 			backplanetest.Run(t, f, func(t *testing.T) *backplanetest.Cluster {
 				return newSessionCluster(t, natsio.SessionConfig{File: file, Check: 50 * time.Millisecond}).suite()
 			})
