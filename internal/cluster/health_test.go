@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,9 +20,9 @@ func TestHealth(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				broken := false
+				var broken atomic.Bool
 				h := &health{good: time.Now(), check: func(ctx context.Context) error {
-					if broken {
+					if broken.Load() {
 						return fail(ctx)
 					}
 					return nil
@@ -35,7 +36,7 @@ func TestHealth(t *testing.T) {
 				if err := h.state(); err != nil {
 					t.Errorf("while messages come back: %v", err)
 				}
-				broken = true
+				broken.Store(true)
 				wait(grace - checkEvery)
 				if err := h.state(); err != nil {
 					t.Errorf("after %v: %v", grace-checkEvery, err)
@@ -44,7 +45,7 @@ func TestHealth(t *testing.T) {
 				if err := h.state(); err == nil || !strings.Contains(err.Error(), "no message came back for 1") {
 					t.Errorf("after more than %v: %v", grace, err)
 				}
-				broken = false
+				broken.Store(false)
 				wait(checkWait + checkEvery)
 				if err := h.state(); err != nil {
 					t.Errorf("when it is over: %v", err)
