@@ -196,6 +196,27 @@ func TestErrNotJournaled(t *testing.T) {
 	}
 }
 
+// The store may need some time to find a new leader when a server is killed that
+// led it; the client is let in when it has one.
+func TestRecoveryWaitsForTheStore(t *testing.T) {
+	t.Parallel()
+	all := journaling(t, 2, func(cfg *node.Config) { cfg.ConnectTimeout = 12 * time.Second })
+	conns := sockets(all[0].Of("/"))
+	r := roam(t, all[0], "/")
+	recorded(t, wait(t, conns, "a socket"))
+	id := r.ID()
+	all[0].kill(t)
+	all[0].hub.HoldLogs()
+	defer time.AfterFunc(6*time.Second, all[0].hub.ReleaseLogs).Stop()
+	r.goTo(all[1])
+	r.client.Drop()
+	wait(t, r.ended, "the client's notice")
+	r.back()
+	if !r.Recovered() || r.ID() != id {
+		t.Errorf("recovered %v; refused %v", r.Recovered(), all[1].Stats().NotRecovered)
+	}
+}
+
 // A server that was cut off comes back to sessions that went on elsewhere, and
 // ends them.
 func TestFencedServer(t *testing.T) {

@@ -15,8 +15,9 @@ import (
 // client's, or another node was quicker.
 func (r *recovery) restore(s *Socket, c *claim) *session {
 	j := r.journal
-	// It may have to wait until the store has a leader again.
-	ctx, cancel := context.WithTimeout(r.srv.ctx, r.srv.cfg.ConnectTimeout*3/8)
+	// It may have to wait until the store has a leader again, which is a matter
+	// of 4 to 9 s, and twice that if nobody wins the first election.
+	ctx, cancel := context.WithTimeout(r.srv.ctx, r.srv.cfg.ConnectTimeout*5/8)
 	defer cancel()
 	for range maxHops {
 		owner, err := j.store.Owner(ctx, c.pid)
@@ -160,29 +161,39 @@ func (l *loads) begin(node string) (ld *load, mine bool) {
 
 // find returns a session from the journal of its owner.
 func (j *journal) find(ctx context.Context, owner backplane.Owner) (*taken, bool) {
-	ld, mine := j.loads.begin(owner.Node)
-	if ld == nil {
-		return nil, false
+	for {
+		ld, mine := j.loads.begin(owner.Node)
+		if ld == nil {
+			return nil, false
+		}
+		if mine {
+			j.read(owner.Node, ld)
+		}
+		select {
+		case <-ld.done:
+		case <-ctx.Done():
+			return nil, false
+		}
+		if ld.err != nil { // the next reading may have more luck
+			select {
+			case <-time.After(journalRetry):
+				continue
+			case <-ctx.Done():
+				return nil, false
+			}
+		}
+		rec, ok := ld.records[owner.PID]
+		if !ok || rec.Generation != owner.Generation {
+			return nil, false
+		}
+		return decodeRecord(rec)
 	}
-	if mine {
-		j.read(owner.Node, ld)
-	}
-	select {
-	case <-ld.done:
-	case <-ctx.Done():
-		return nil, false
-	}
-	rec, ok := ld.records[owner.PID]
-	if !ok || ld.err != nil || rec.Generation != owner.Generation {
-		return nil, false
-	}
-	return decodeRecord(rec)
 }
 
 // read reads a node's journal, for all who wait.
 func (j *journal) read(node string, ld *load) {
 	defer close(ld.done)
-	ctx, cancel := context.WithTimeout(j.rec.srv.ctx, j.rec.srv.cfg.ConnectTimeout/2)
+	ctx, cancel := context.WithTimeout(j.rec.srv.ctx, j.rec.srv.cfg.ConnectTimeout*5/8)
 	defer cancel()
 	ld.records = make(map[string]backplane.SessionRecord)
 	for rec, err := range j.store.Load(ctx, node) {

@@ -129,8 +129,8 @@ func (r *recovery) awaitTake(pid string) {
 }
 
 // takeTimeout bounds the wait for another node's answer, of which take waits
-// for two that do not come, or for one and for the store of sessions. See
-// resume for the rest of ConnectTimeout.
+// for two that do not come, or for one and, five times as long, for the store
+// of sessions. See resume for the rest of ConnectTimeout.
 func (r *recovery) takeTimeout() time.Duration { return r.srv.cfg.ConnectTimeout / 8 }
 
 // askFor asks one node, or all, and returns the best answer.
