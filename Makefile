@@ -6,6 +6,7 @@ FUZZTIME ?= 60s
 COUNT ?= 6
 CLIENTS ?= 20000
 DROPS ?= 10000
+KILLS ?= 20
 SEED ?= 0
 BASE ?=
 
@@ -36,6 +37,10 @@ soak: ## Let CLIENTS=20000 come, join, emit and go; fails if anything of them is
 .PHONY: recovery
 recovery: ## Lose DROPS=10000 connections in each configuration of servers; SEED=<number> repeats a plan
 	go test -count=1 -timeout 60m -v -run TestDrops ./test/recovery -drops $(DROPS) -seed $(SEED)
+
+.PHONY: kill
+kill: ## End servers by SIGKILL, KILLS=20 times, under 300 clients; SEED=<number> repeats a plan
+	go test -count=1 -timeout 60m -v -run TestKill ./test/kill -kills $(KILLS) -seed $(SEED) -servers 4 -clients 300 -go-clients 24 -rooms 50 -rate 200 -changes 20 -window 30s
 
 .PHONY: lint
 lint: ## Format, vet, staticcheck, shell syntax and import rules only
