@@ -95,7 +95,7 @@ func frozenWaits(s *suite) {
 func barrierFrozen(s *suite) {
 	a, _, _ := s.three()
 	s.Freeze(s.T, "c")
-	err := a.Barrier(s.within(100*time.Millisecond), []string{"b", "c"})
+	err := a.Barrier(s.within(2*time.Second), []string{"b", "c"})
 	if p, ok := errors.AsType[*backplane.PartialError](err); !ok || !slices.Equal(p.Missing, []string{"c"}) || len(p.Failed) > 0 {
 		s.Errorf("%v", err)
 	}

@@ -21,7 +21,7 @@ func requestMissing(s *suite) {
 	s.answer(c, everyone, func(d backplane.Delivery) { s.check(d.Reply(reply(c, "not all"), false)) })
 	s.barrier(b, a)
 	s.barrier(c, a)
-	got := s.ask(s.within(200*time.Millisecond), a, backplane.Requests("/"), "b", "c")
+	got := s.ask(s.within(2*time.Second), a, backplane.Requests("/"), "b", "c")
 	p := got.partial(s)
 	if !slices.Equal(p.Missing, []string{"c"}) || len(p.Failed) > 0 || !errors.Is(p, context.DeadlineExceeded) {
 		s.Errorf("%+v", p)
@@ -97,7 +97,7 @@ func requestFrozen(s *suite) {
 	s.barrier(b, a)
 	s.barrier(c, a)
 	s.Freeze(s.T, "c")
-	p := s.ask(s.within(200*time.Millisecond), a, backplane.Requests("/"), "b", "c").partial(s)
+	p := s.ask(s.within(2*time.Second), a, backplane.Requests("/"), "b", "c").partial(s)
 	if !slices.Equal(p.Missing, []string{"c"}) {
 		s.Errorf("%+v", p)
 	}
@@ -114,7 +114,7 @@ func requestFrozenReply(s *suite) {
 	s.answer(b, everyone, func(d backplane.Delivery) { asked <- d })
 	s.barrier(b, a)
 	first := make(chan answers, 1)
-	go func() { first <- s.ask(s.within(300*time.Millisecond), a, backplane.Requests("/"), "b") }()
+	go func() { first <- s.ask(s.within(2*time.Second), a, backplane.Requests("/"), "b") }()
 	d := <-asked
 	second := make(chan answers, 1)
 	go func() { second <- s.ask(s.ctx, a, backplane.Requests("/"), "b") }()

@@ -72,6 +72,10 @@ func (s *Server) askStore(ctx context.Context, js jetstream.JetStream) error {
 	return nil
 }
 
+// connectTimeout is for a server in this very process, which answers at once
+// unless the machine is busy.
+const connectTimeout = 20 * time.Second
+
 // connect makes a short connection within the process.
 func (s *Server) connect(what string, role Role) (*nats.Conn, error) {
 	return s.dial(what, nats.UserInfo(s.Credentials(role)))
@@ -84,7 +88,7 @@ func (s *Server) connectSystem() (*nats.Conn, error) {
 
 func (s *Server) dial(what string, user nats.Option) (*nats.Conn, error) {
 	nc, err := nats.Connect("", user, nats.InProcessServer(s), nats.Name("siod "+what),
-		nats.NoReconnect(), nats.CustomInboxPrefix(subject.Inbox(what)))
+		nats.NoReconnect(), nats.Timeout(connectTimeout), nats.CustomInboxPrefix(subject.Inbox(what)))
 	if err != nil {
 		return nil, fmt.Errorf("embedded: connect to %s within the process: %w", s.cfg.Name, err)
 	}

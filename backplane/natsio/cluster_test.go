@@ -41,7 +41,7 @@ func newCluster(t testing.TB) *cluster { return &cluster{t: t} }
 func newMesh(t testing.TB) *cluster { return &cluster{t: t, group: static.NewGroup()} }
 
 // wait bounds every wait for what must happen.
-const wait = 20 * time.Second
+const wait = time.Minute
 
 func waiting(t testing.TB) context.Context {
 	ctx, cancel := context.WithTimeout(context.Background(), wait)

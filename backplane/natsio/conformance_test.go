@@ -40,7 +40,7 @@ func TestConformanceWide(t *testing.T) {
 	})
 }
 
-var features = backplanetest.Features{Occupancy: true, Wait: 20 * time.Second}
+var features = backplanetest.Features{Occupancy: true, Wait: wait}
 
 // suite are the functions for backplanetest.
 func (c *cluster) suite() *backplanetest.Cluster {

@@ -14,14 +14,15 @@ import (
 	"github.com/siod-io/siod/backplane/subject"
 )
 
-// TestConformanceLog runs the suite with durable logs: one, and several.
+// TestConformanceLog runs the part of the suite that durable logs add, with one
+// and with several.
 func TestConformanceLog(t *testing.T) {
 	t.Parallel()
 	for name, logs := range map[string]int{"One": 1, "Three": 3} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f := features
-			f.Durable = true
+			f.Durable, f.Only = true, "Log"
 			backplanetest.Run(t, f, func(t *testing.T) *backplanetest.Cluster {
 				return newLogCluster(t, natsio.LogConfig{Count: logs, Memory: true}).suite()
 			})
