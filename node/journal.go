@@ -93,8 +93,8 @@ func (j *journal) nudge() {
 	}
 }
 
-// run records what is to be recorded soon, and all of it again before the store
-// forgets it.
+// run records what is to be recorded soon, and renews what moved here before
+// the store forgets it.
 func (j *journal) run() {
 	renew := time.NewTicker(max(j.rec.srv.cfg.Recovery.Window/3, time.Millisecond))
 	defer renew.Stop()
@@ -150,12 +150,29 @@ func (j *journal) recordSome() (more, busy bool) {
 	}
 	if len(records) > 0 {
 		// What comes after this is stored after it: the order is the calls'.
-		_ = j.record(records, func(error) {}) // closed: nothing is to be done
+		if err := j.record(records, func(error) {}); err != nil && !errors.Is(err, backplane.ErrClosed) {
+			busy = true
+			j.again(held, records)
+		}
 	}
 	for _, ss := range held {
 		ss.pen.Unlock()
 	}
 	return more, busy
+}
+
+// again has what the store had no room for recorded later.
+func (j *journal) again(sessions []*session, records []backplane.SessionRecord) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, ss := range sessions {
+		j.fresh[ss] = struct{}{}
+	}
+	for _, rec := range records {
+		if rec.State == nil {
+			j.over = append(j.over, rec)
+		}
+	}
 }
 
 // record hands records to the store. One that is too large is dropped from it,
@@ -222,11 +239,11 @@ func (j *journal) commit(records []backplane.SessionRecord) error {
 	}
 }
 
-// renew records all sessions again, and who owns those that moved here.
+// renew tells the store that this node still owns what moved here. It keeps
+// the records of the sessions themselves.
 func (j *journal) renew() {
 	var owned []backplane.Owner
 	for _, ss := range j.rec.all() {
-		j.later(ss)
 		if o, ok := ss.owned(); ok {
 			owned = append(owned, o)
 		}

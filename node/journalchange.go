@@ -65,6 +65,9 @@ func (j *journal) change(all []*session, c *change) (made func(), err error) {
 	return func() {
 		for _, ss := range all {
 			ss.pen.Unlock()
+			if err != nil {
+				j.later(ss) // the store may have had no room for it
+			}
 		}
 	}, err
 }
