@@ -25,8 +25,11 @@
 //
 // A change of a session that could not be stored in time is said by
 // ErrNotJournaled. Sessions whose server was killed under it, or in the middle
-// of a change, are listed apart. Some clients stay away until their session is
-// over, and have to be told so.
+// of a change, are listed apart. So is an event that the JavaScript client
+// decoded in the moment at which its connection ended: it keeps it for later,
+// and asks for it again, since it counts events when it hands them out.
+//
+// Some clients stay away until their session is over, and have to be told so.
 //
 // # Goroutines and locks
 //

@@ -128,7 +128,7 @@ func (w *world) report(took time.Duration) {
 	w.t.Logf("recovered %d of %d that came back in time: %.2f %%; controls told false %d of %d; false recovered %d", m.recovered, m.claims, rate, m.toldFalse, m.controls, m.count[falsely])
 	w.t.Logf("acknowledged and not in the log %d, gaps %d, doubled or out of order %d, not due %d, other faults %d",
 		m.count[lost], m.count[gap], m.count[double], m.count[phantom], m.count[other])
-	w.t.Logf("apart, under ErrNotJournaled: %d answers, %d sessions of a killed server, deviations %v", m.notJournaled, apart, m.excuse)
+	w.t.Logf("apart: %d answers of ErrNotJournaled, %d sessions of a killed server under it, deviations %v", m.notJournaled, apart, m.excuse)
 	for _, text := range m.apart {
 		w.t.Logf("apart: %s", text)
 	}

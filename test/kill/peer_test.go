@@ -40,7 +40,8 @@ type peer struct {
 	lasts     map[string]bool          // boots whose last event came
 	reconnect map[string]time.Duration // the longest time away, by what came of it
 	drops     int
-	trace     []string // what happened last
+	trace     []string        // what happened last
+	kept      map[uint64]bool // positions of events that came while it was not connected
 }
 
 // note keeps what happened last. p.mu is held.
@@ -86,6 +87,7 @@ func (p *peer) connected(sid string, recovered, claimed bool, window time.Durati
 	p.cur = &session{client: p.index, sid: sid, under: make(map[string]bool)}
 	p.all = append(p.all, p.cur)
 	p.open = nil
+	p.kept = make(map[uint64]bool)
 	p.rooms, p.again = make(map[string]bool), make(map[string]*change)
 }
 
@@ -127,6 +129,7 @@ func (p *peer) disconnected(why string) {
 		return
 	}
 	p.up, p.since = false, time.Now()
+	clear(p.kept)
 	p.drops++
 	if p.open != nil {
 		p.open.cut = true
@@ -196,6 +199,16 @@ func (p *peer) event(name string, offset json.RawMessage, args []json.RawMessage
 	}
 	kind, rest, _ := strings.Cut(name, ":")
 	direct := kind == "born" || kind == "done"
+	switch {
+	case p.kept[o.Seq]:
+		// Its library had taken it in the moment at which the connection ended,
+		// kept it, and asked for it again.
+		p.model.setApart(double, "client %d had kept %s at %d while it was not connected; before: %q", p.index, name, o.Seq, p.trace)
+		delete(p.kept, o.Seq)
+		return
+	case !p.up && !direct:
+		p.kept[o.Seq] = true
+	}
 	if o.Seq < ss.last || !direct && o.Seq == ss.last {
 		p.model.tell(ss, double, false, "%s at %d came behind %d; connected %v; before: %q", name, o.Seq, ss.last, p.up, p.trace)
 	}

@@ -99,6 +99,10 @@ func TestPlantedDefects(t *testing.T) {
 	if m := judge(t, faultless(), storedLog, "o:s:0", "e:s:1"); m.failed() || len(m.apart) > 0 {
 		t.Fatalf("faults without a defect: %q, apart %q", m.faults, m.apart)
 	}
+	kept := slices.Insert(faultless(), 6, faultless()[7]) // by the library, which then asks for it again
+	if m := judge(t, kept, storedLog); m.failed() || m.excuse[double] != 1 {
+		t.Errorf("an event that the client keeps: faults %q, apart %q", m.faults, m.apart)
+	}
 	type plant = func(lines) lines
 	missing := func(i int) plant { return func(s lines) lines { return slices.Delete(s, i, i+1) } }
 	again := func(i, at int) plant { return func(s lines) lines { return slices.Insert(s, at, s[i]) } }
