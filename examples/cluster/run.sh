@@ -33,7 +33,7 @@ n=1
 for name in a b c; do
 	port=$((BASE + 10 * n))
 	"$dir/siod" dev --node-name $name --listen 127.0.0.1:$port --internal-listen 127.0.0.1:$((port + 1)) \
-		--gossip-listen 127.0.0.1:$((port + 2)) --join 127.0.0.1:$((BASE + 12)) \
+		--gossip-listen 127.0.0.1:$((port + 2)) --join 127.0.0.1:$((BASE + 12)),127.0.0.1:$((BASE + 22)),127.0.0.1:$((BASE + 32)) \
 		--store --store-expect 3 --store-dir "$dir/$name" --trusted-proxies 127.0.0.1 >"$dir/$name.log" 2>&1 &
 	pids+=($!)
 	export "${name^}=$port" "${name^}_INTERNAL=$((port + 1))"

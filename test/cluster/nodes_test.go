@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/siod-io/siod/test/internal/target"
@@ -17,31 +18,42 @@ var heartbeat = []string{"--app", "interop", "--ping-interval", "1s", "--ping-ti
 // waits until each hears the others.
 func three(t *testing.T, more ...string) []*target.Server {
 	t.Helper()
+	nodes := target.StartAll(t, arguments(t, more...)...)
+	for _, s := range nodes {
+		whole(t, s)
+	}
+	return nodes
+}
+
+// whole waits until a node hears the others.
+func whole(t *testing.T, s *target.Server) {
+	t.Helper()
+	s.Eventually(t, "every node hears the others", func(m target.Metrics) bool {
+		return m.Sum("siod_cluster_members", "alive") == 3 && m["siod_nats_peers"] == 2 && m["siod_nats_server_peers"] == 2
+	})
+}
+
+// arguments are those of three nodes.
+func arguments(t *testing.T, more ...string) [][]string {
+	t.Helper()
 	dir := t.TempDir()
 	secret := filepath.Join(dir, "secret")
 	if err := os.WriteFile(secret, []byte("a-secret-of-the-tests\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	seed := target.FreeAddr(t)
+	var gossip []string // all are named to each, so that any of them can be started again
+	for range 3 {
+		gossip = append(gossip, target.FreeAddr(t))
+	}
 	var args [][]string
 	for i, name := range []string{"a", "b", "c"} {
-		gossip := seed
-		if i > 0 {
-			gossip = "127.0.0.1:0"
-		}
 		a := []string{
-			"--gossip-listen", gossip, "--join", seed, "--cluster-secret-file", secret, "--node-name", name,
+			"--gossip-listen", gossip[i], "--join", strings.Join(gossip, ","), "--cluster-secret-file", secret, "--node-name", name,
 			"--store", "--store-expect", "3", "--store-dir", filepath.Join(dir, name), "--log-level", "info",
 		}
 		args = append(args, append(a, more...))
 	}
-	nodes := target.StartAll(t, args...)
-	for _, s := range nodes {
-		s.Eventually(t, "every node hears the others", func(m target.Metrics) bool {
-			return m.Sum("siod_cluster_members", "alive") == 3 && m["siod_nats_peers"] == 2 && m["siod_nats_server_peers"] == 2
-		})
-	}
-	return nodes
+	return args
 }
 
 // refusals are figures that say why a client may have failed.

@@ -23,9 +23,11 @@ type Server struct {
 	Addr     string // of the clients' listener
 	Internal string // of the listener for health and metrics
 
+	args  []string
 	t     testing.TB
 	cmd   *exec.Cmd
 	log   *log
+	once  sync.Once     // of the end
 	ready chan string   // its address
 	done  chan struct{} // closed when the process has ended
 	err   error         // of the process, after done
@@ -55,15 +57,28 @@ func StartAll(t testing.TB, args ...[]string) []*Server {
 	return all
 }
 
+// Again starts a server that was stopped, with the addresses and arguments that
+// it had.
+func (s *Server) Again(t testing.TB) *Server {
+	t.Helper()
+	again := launchAt(t, s.Addr, s.Internal, s.args)
+	again.await()
+	return again
+}
+
 func launch(t testing.TB, args []string) *Server {
+	t.Helper()
+	return launchAt(t, "127.0.0.1:0", FreeAddr(t), args)
+}
+
+func launchAt(t testing.TB, clients, internal string, args []string) *Server {
 	t.Helper()
 	bin, err := build()
 	if err != nil {
 		t.Fatal(err)
 	}
-	internal := FreeAddr(t)
-	s := &Server{t: t, Internal: internal, log: &log{}, ready: make(chan string, 1), done: make(chan struct{})}
-	s.cmd = exec.Command(bin, append([]string{"--listen", "127.0.0.1:0", "--internal-listen", internal}, args...)...)
+	s := &Server{t: t, Internal: internal, args: args, log: &log{}, ready: make(chan string, 1), done: make(chan struct{})}
+	s.cmd = exec.Command(bin, append([]string{"--listen", clients, "--internal-listen", internal}, args...)...)
 	s.cmd.Stderr = s.log
 	out, err := s.cmd.StdoutPipe()
 	if err != nil {
@@ -129,8 +144,19 @@ func (s *Server) PID() int { return s.cmd.Process.Pid }
 // Log is what the server has written to standard error.
 func (s *Server) Log() string { return s.log.String() }
 
-// stop ends the process and checks how it ended.
+// Stop ends the process before the test ends, in order, and checks how it ended.
+func (s *Server) Stop() {
+	s.t.Helper()
+	s.stop()
+}
+
+// stop ends the process and checks how it ended, once.
 func (s *Server) stop() {
+	s.t.Helper()
+	s.once.Do(s.end)
+}
+
+func (s *Server) end() {
 	s.t.Helper()
 	select {
 	case <-s.done:
