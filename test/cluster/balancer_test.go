@@ -41,6 +41,9 @@ var balancers = []balancer{
     maxconn 4000
 defaults
     mode http
+    log stdout format raw local0
+    option httplog
+    option dontlog-normal
     timeout connect 5s
     timeout client 90s
     timeout server 90s
