@@ -206,6 +206,8 @@ func lossTold(s *suite) {
 		s.publish(a, room, event(a, 2+i, "/"))
 	}
 	s.publish(b, room, event(b, 2, "/"))
+	s.barrier(a, b) // they have left, and do not meet c when it is back
+	s.barrier(b, a)
 	s.Heal(s.T)
 	s.publish(a, room, event(a, 7, "/"))
 	s.publish(b, room, event(b, 3, "/"))
@@ -244,6 +246,7 @@ func lostTail(s *suite) {
 	s.Partition(s.T, []string{"a"}, []string{"b"})
 	s.publish(a, room, event(a, 2, "/"))
 	s.publish(a, room, event(a, 3, "/"))
+	s.barrier(a) // they have left, and do not meet b when it is back
 	s.Heal(s.T)
 	seen := func() bool {
 		g := lost(in.all())

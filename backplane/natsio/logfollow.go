@@ -14,7 +14,7 @@ import (
 
 const (
 	// askTimeout bounds a question to the log. It is asked again then.
-	askTimeout = 2 * time.Second
+	askTimeout = time.Second
 
 	// feedBatch is how many entries are taken before anything else is looked at.
 	feedBatch = 512

@@ -21,6 +21,10 @@ const minAPILevel = 1
 // yet, as when its servers elect their leader.
 const provisionRetry = 100 * time.Millisecond
 
+// provisionTimeout bounds one question. A stream of three replicas is there
+// within a second where nothing is wrong.
+const provisionTimeout = 4 * time.Second
+
 var (
 	// ErrForeignStream: a stream with our name has a configuration that is not
 	// ours, so it cannot be used as a log.
@@ -64,7 +68,10 @@ func provision(ctx context.Context, js jetstream.JetStream, want jetstream.Strea
 		return err
 	}
 	for {
-		got, err := find(ctx, js, want, existing)
+		// One question may be lost to a leader that dies. It is asked again.
+		once, cancel := context.WithTimeout(ctx, provisionTimeout)
+		got, err := find(once, js, want, existing)
+		cancel()
 		if err == nil {
 			return same(want, got)
 		}
@@ -100,7 +107,9 @@ func find(ctx context.Context, js jetstream.JetStream, want jetstream.StreamConf
 // checkServer waits for JetStream and returns an error if it is too old.
 func checkServer(ctx context.Context, js jetstream.JetStream) error {
 	for {
-		info, err := js.AccountInfo(ctx)
+		once, cancel := context.WithTimeout(ctx, provisionTimeout)
+		info, err := js.AccountInfo(once)
+		cancel()
 		switch {
 		case err == nil && info.API.Level < minAPILevel:
 			return fmt.Errorf("%w: its JetStream API has level %d, durable events need %d (nats-server 2.11)", ErrServerVersion, info.API.Level, minAPILevel)

@@ -10,21 +10,32 @@ import (
 
 // StepDown has another server lead the store of sessions.
 func StepDown(ctx context.Context, b *Backplane) error {
+	// One question may be lost to a leader that steps down.
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
 	_, err := b.log.nc.RequestWithContext(ctx, "$JS.API.STREAM.LEADER.STEPDOWN."+b.space.SessionStream(), nil)
 	return err
 }
 
 // Leader returns the name of the server that leads the store of sessions.
 func Leader(ctx context.Context, b *Backplane) (string, error) {
-	m, err := b.log.nc.RequestWithContext(ctx, "$JS.API.STREAM.INFO."+b.space.SessionStream(), nil)
-	if err != nil {
-		return "", err
+	for {
+		once, cancel := context.WithTimeout(ctx, 2*time.Second)
+		m, err := b.log.nc.RequestWithContext(once, "$JS.API.STREAM.INFO."+b.space.SessionStream(), nil)
+		cancel()
+		if err == nil {
+			var info jetstream.StreamInfo
+			if err := json.Unmarshal(m.Data, &info); err != nil {
+				return "", err
+			}
+			if info.Cluster != nil && info.Cluster.Leader != "" {
+				return info.Cluster.Leader, nil
+			}
+		}
+		if ctx.Err() != nil {
+			return "", ctx.Err()
+		}
 	}
-	var info jetstream.StreamInfo
-	if err := json.Unmarshal(m.Data, &info); err != nil || info.Cluster == nil {
-		return "", err
-	}
-	return info.Cluster.Leader, nil
 }
 
 // LoseSessions has a node believe that the store lost its newest records.

@@ -43,10 +43,6 @@ func (s *sessions) Load(ctx context.Context, home string) iter.Seq2[backplane.Se
 func (s *sessions) load(ctx context.Context, home string) (map[string]backplane.SessionRecord, error) {
 	ctx, cancel := s.bound(ctx)
 	defer cancel()
-	// A cycle after a session ended, nothing of it is left to be read, so a scan
-	// must not take as long.
-	ctx, stop := context.WithTimeout(ctx, max(s.cfg.cycle()/2, time.Second))
-	defer stop()
 	journal := s.b.space.JournalOf(home)
 	// Nothing is written for homes that clients made up.
 	if _, err := s.first(ctx, journal); errors.Is(err, jetstream.ErrMsgNotFound) {
@@ -105,7 +101,11 @@ type scan struct {
 // mark has all before it. It returns where the mark is.
 func (s *sessions) scan(ctx context.Context, sc scan) (upTo uint64, err error) {
 	for {
-		upTo, err = s.scanOnce(ctx, sc)
+		// A cycle after a session ended, nothing of it is left to be read, so one
+		// way through must not take as long.
+		once, stop := context.WithTimeout(ctx, max(s.cfg.cycle()/2, time.Second))
+		upTo, err = s.scanOnce(once, sc)
+		stop()
 		if err == nil {
 			return upTo, nil
 		}
