@@ -20,6 +20,8 @@ import (
 const (
 	scanBatch = 16_384
 	scanBytes = 16 << 20
+
+	scanTimeout = 3 * time.Second // a way through the sessions of one home
 )
 
 // Load implements backplane.Sessions. It reads the journal of the home from any
@@ -102,8 +104,9 @@ type scan struct {
 func (s *sessions) scan(ctx context.Context, sc scan) (upTo uint64, err error) {
 	for {
 		// A cycle after a session ended, nothing of it is left to be read, so one
-		// way through must not take as long.
-		once, stop := context.WithTimeout(ctx, max(s.cfg.cycle()/2, time.Second))
+		// way through must not take as long. Nor need it: what takes longer has
+		// lost an answer.
+		once, stop := context.WithTimeout(ctx, min(max(s.cfg.cycle()/2, time.Second), scanTimeout))
 		upTo, err = s.scanOnce(once, sc)
 		stop()
 		if err == nil {
