@@ -39,7 +39,16 @@ type logCluster struct {
 func newLogCluster(t testing.TB, cfg natsio.LogConfig) *logCluster {
 	t.Helper()
 	c := &logCluster{cluster: newCluster(t), cfg: cfg}
-	s, err := embedded.Start(waiting(t), embedded.Config{Name: "store", Store: 1, IsStore: true, Logger: slog.New(slog.DiscardHandler)})
+	c.startStore(t, "")
+	return c
+}
+
+// startStore starts the one server, with a store in dir, or in memory.
+func (c *cluster) startStore(t testing.TB, dir string) {
+	t.Helper()
+	s, err := embedded.Start(waiting(t), embedded.Config{
+		Name: "store", Store: 1, IsStore: true, Dir: dir, Logger: slog.New(slog.DiscardHandler),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +58,6 @@ func newLogCluster(t testing.TB, cfg natsio.LogConfig) *logCluster {
 			t.Error(err)
 		}
 	})
-	return c
 }
 
 func (c *logCluster) join(t testing.TB, id string, change ...func(*natsio.Config)) *member {

@@ -1,13 +1,11 @@
 package natsio_test
 
 import (
-	"log/slog"
 	"testing"
 	"time"
 
 	"github.com/siod-io/siod/backplane"
 	"github.com/siod-io/siod/backplane/backplanetest"
-	"github.com/siod-io/siod/backplane/embedded"
 	"github.com/siod-io/siod/backplane/natsio"
 )
 
@@ -36,20 +34,11 @@ type sessionCluster struct {
 func newSessionCluster(t testing.TB, cfg natsio.SessionConfig) *sessionCluster {
 	t.Helper()
 	c := &sessionCluster{&logCluster{cluster: newCluster(t)}, cfg}
-	store := embedded.Config{Name: "store", Store: 1, IsStore: true, Logger: slog.New(slog.DiscardHandler)}
+	dir := ""
 	if cfg.File {
-		store.Dir = t.TempDir()
+		dir = t.TempDir()
 	}
-	s, err := embedded.Start(waiting(t), store)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.server = append(c.server, s)
-	t.Cleanup(func() {
-		if err := s.Shutdown(waiting(t)); err != nil {
-			t.Error(err)
-		}
-	})
+	c.startStore(t, dir)
 	return c
 }
 
