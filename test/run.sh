@@ -92,9 +92,11 @@ shell_syntax() {
 	for f in .ci/run $(git ls-files -co --exclude-standard '*.sh'); do bash -n "$f"; done
 }
 
+# Tests of a cluster mostly wait, so more of them run at a time than there are
+# processors.
 unit() {
 	# shellcheck disable=SC2046
-	go test -race -shuffle=on -count=1 -timeout 10m $(go_packages | grep -v '/internal/archtest$')
+	go test -race -shuffle=on -count=1 -timeout 10m -parallel 6 $(go_packages | grep -v '/internal/archtest$')
 }
 
 # The race detector allocates, so budgets are counted in a pass without it.
@@ -109,7 +111,8 @@ tier() {
 }
 
 fuzz_targets() { # prints "package target" lines
-	go test -list '^Fuzz' ./... | awk '/^Fuzz/ {t[++n]=$1} /^ok/ {for (i=1; i<=n; i++) print $2, t[i]; n=0}'
+	git grep --untracked -lE '^func Fuzz' -- '*_test.go' | xargs -n 1 dirname | sort -u | sed 's|^|./|' |
+		xargs -r go test -list '^Fuzz' | awk '/^Fuzz/ {t[++n]=$1} /^ok/ {for (i=1; i<=n; i++) print $2, t[i]; n=0}'
 }
 
 # As many targets at a time as there are processors, one worker each.

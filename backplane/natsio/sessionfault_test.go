@@ -77,8 +77,9 @@ func TestSessionsCut(t *testing.T) {
 	var stored atomic.Int64
 	recorded := make(chan int64, 1)
 	go func() {
-		n := int64(0)
-		for ; ctx.Err() == nil; n++ {
+		last := int64(-1)
+		for n := int64(0); ctx.Err() == nil; n++ { // each call has an n of its own
+			last = n
 			done := make(chan struct{})
 			err := sessionsOf(t, a).Record([]backplane.SessionRecord{session("a.1", strconv.FormatInt(n, 10)), session(fmt.Sprint("a.x", n%50), "x")}, func(err error) {
 				if err != nil {
@@ -94,7 +95,7 @@ func TestSessionsCut(t *testing.T) {
 				<-done
 			}
 		}
-		recorded <- n - 1
+		recorded <- last
 	}()
 	seen := int64(-1)
 	look := func() {

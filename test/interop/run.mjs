@@ -19,7 +19,7 @@ const { values: flags } = parseArgs({
     "msgpack-target": { type: "string" },
     plant: { type: "string" }, // "all", or a regular expression over CLIENT/MODE/ROW
     only: { type: "string" }, // a regular expression over CLIENT/MODE/ROW
-    jobs: { type: "string", default: "4" },
+    jobs: { type: "string", default: "6" },
     out: { type: "string" },
     verbose: { type: "boolean", default: false },
   },
