@@ -2,12 +2,10 @@ package cluster
 
 import (
 	"bytes"
-	"flag"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -35,26 +33,9 @@ type balanced struct {
 	Nodes  []*target.Server
 }
 
-// before names the balancers to test behind. Behind HAProxy a polling session
-// now and then ends with a transport error, of which the cause is not known yet
-// (docs/failures.md), so that its part is run by hand.
-var before = flag.String("balancers", "nginx", "test behind these, separated by commas: nginx, haproxy")
-
-// chosen are the balancers that the flag names.
-func chosen(t *testing.T) []balancer {
-	t.Helper()
-	var list []balancer
-	for name := range strings.SplitSeq(*before, ",") {
-		i := slices.IndexFunc(balancers, func(b balancer) bool { return b.name == name })
-		if i < 0 {
-			t.Fatalf("there is no balancer %q", name)
-		}
-		list = append(list, balancers[i])
-	}
-	return list
-}
-
-// Neither has anything for sessions: no cookie, no hash, no table.
+// Neither has anything for sessions: no cookie, no hash, no table. HAProxy tells
+// a node that a client left its poll only with abortonclose; without, the node
+// knows it by the heartbeat.
 var balancers = []balancer{
 	{
 		name: "haproxy",
@@ -70,6 +51,7 @@ defaults
     timeout server 90s
     timeout tunnel 1h
     option forwardfor
+    option abortonclose
 frontend clients
     bind {{.Listen}}
     default_backend nodes

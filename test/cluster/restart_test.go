@@ -94,7 +94,7 @@ func (l *listener) reaches(t *testing.T, n int64, what string) {
 func TestRollingRestart(t *testing.T) {
 	nodejs.Setup(t, "balancers")
 	nodes := three(t, "--app", "interop", "--recovery")
-	url := chosen(t)[0].start(t, nodes)
+	url := balancers[0].start(t, nodes)
 	var all []*listener
 	for i := range 12 {
 		transports := [][]client.Transport{{client.Polling}, {client.WebSocket}, {client.Polling, client.WebSocket}}[i%3]

@@ -1,10 +1,13 @@
 package forward
 
 import (
+	"bufio"
 	"bytes"
 	"compress/gzip"
 	"context"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -75,6 +78,65 @@ func TestLargeBodies(t *testing.T) {
 			t.Errorf("%d bytes: %d %s", size, a.status, a.body)
 		}
 	}
+	other.posts(query, "4still")
+	other.polls(query, "4still")
+}
+
+// lateFlush is a writer of which flushing takes until gone is closed, or a while.
+type lateFlush struct {
+	http.ResponseWriter
+	gone <-chan struct{}
+}
+
+func (w *lateFlush) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func (w *lateFlush) FlushError() error {
+	select {
+	case <-w.gone:
+	case <-time.After(200 * time.Millisecond):
+	}
+	return http.NewResponseController(w.ResponseWriter).Flush()
+}
+
+// A client that leaves as soon as it has all of an answer has it, although its
+// home is not done yet.
+func TestLeavesWithAnswer(t *testing.T) {
+	t.Parallel()
+	gone := make(chan struct{})
+	nodes := cluster(t, 2, func(_ int, o *options) {
+		o.servers = func(s *http.Server) {
+			h := s.Handler
+			s.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path == Path && r.Method == http.MethodGet {
+					w = &lateFlush{w, gone}
+				}
+				h.ServeHTTP(w, r)
+			})
+		}
+	})
+	home, other := nodes[0], nodes[1]
+	query := home.open("EIO=4")
+	text := strings.Repeat("large ", 4000)
+	home.posts(query, "4"+text)
+
+	c, err := net.Dial("tcp", other.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	fmt.Fprintf(c, "GET /engine.io/?%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", query)
+	in := bufio.NewReader(c)
+	resp, err := http.ReadResponse(in, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.CopyN(io.Discard, resp.Body, resp.ContentLength); err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+	other.sent(Forwarded, 1) // the node knows that the client is gone, or never asks
+	close(gone)
+
 	other.posts(query, "4still")
 	other.polls(query, "4still")
 }

@@ -90,8 +90,11 @@ func (f *Forwarder) copyAnswer(w http.ResponseWriter, rc *http.ResponseControlle
 	w.WriteHeader(resp.StatusCode)
 	buf := getChunk()
 	defer putChunk(buf)
-	for {
+	for left := resp.ContentLength; ; {
 		n, err := resp.Body.Read(buf[:])
+		if left -= int64(n); left == 0 && err == nil {
+			err = awaitEnd(resp.Body)
+		}
 		if n > 0 {
 			_ = rc.SetWriteDeadline(time.Now().Add(f.cfg.WriteTimeout))
 			if _, err := w.Write(buf[:n]); err != nil {
@@ -113,6 +116,15 @@ func (f *Forwarder) copyAnswer(w http.ResponseWriter, rc *http.ResponseControlle
 	}
 	_ = rc.Flush()
 	_ = rc.SetWriteDeadline(time.Time{})
+}
+
+// awaitEnd waits until the home has ended an answer of which all bytes came. A
+// client may leave as soon as it has them (HAProxy does, for a client that says
+// "Connection: close"), and a home that is told of it before its own end takes
+// the answer for lost, and with it the session.
+func awaitEnd(body io.Reader) error {
+	_, _ = io.ReadFull(body, make([]byte, 1))
+	return io.EOF // whatever becomes of the home now
 }
 
 // body is a request's body on its way to the home. net/http may read on after
