@@ -58,7 +58,7 @@ frontend clients
 backend nodes
     balance roundrobin
     option httpchk GET /readyz
-    default-server check inter 500ms
+    default-server check inter 200ms fall 2
 {{- range $i, $n := .Nodes}}
     server n{{$i}} {{$n.Addr}} check port {{port $n.Internal}}
 {{- end}}

@@ -13,6 +13,7 @@ const cells = 9*3*12 + 2*3*5
 // TestMatrix is the whole matrix of test/interop, with a balancer where a server
 // was. That its rows can fail is shown there.
 func TestMatrix(t *testing.T) {
+	t.Parallel()
 	nodejs.Setup(t, "interop")
 	nodejs.Setup(t, "balancers")
 	plain := three(t, append(heartbeat, "--recovery=false")...)

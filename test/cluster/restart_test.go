@@ -92,8 +92,10 @@ func (l *listener) reaches(t *testing.T, n int64, what string) {
 // speaks and others listen. Everybody gets everything once, in order, and goes on
 // with its session.
 func TestRollingRestart(t *testing.T) {
+	t.Parallel()
 	nodejs.Setup(t, "balancers")
-	nodes := three(t, "--app", "interop", "--recovery")
+	// The balancer has some time to see that a node is about to end.
+	nodes := three(t, "--app", "interop", "--recovery", "--shutdown-delay", "2s")
 	url := balancers[0].start(t, nodes)
 	var all []*listener
 	for i := range 12 {

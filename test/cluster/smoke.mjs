@@ -108,4 +108,4 @@ for (const mode of Object.keys(MODES)) {
   for (const s of sockets) s.disconnect();
 }
 console.log(`cells run = ${run}, skipped = 0`);
-process.exitCode = failed ? 1 : 0;
+process.exit(failed ? 1 : 0); // see test/interop/run.mjs

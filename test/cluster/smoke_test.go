@@ -12,6 +12,7 @@ const smokeRows = 5 * 3
 // TestSmoke is the newest client on every transport: what one says on one node
 // comes to all on the others.
 func TestSmoke(t *testing.T) {
+	t.Parallel()
 	nodejs.Setup(t, "interop")
 	nodejs.Setup(t, "balancers")
 	nodes := three(t, append(heartbeat, "--recovery")...)

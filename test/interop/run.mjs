@@ -135,14 +135,11 @@ await Promise.all(
 const died = targets.filter((target) => !target.alive());
 for (const target of targets) await target.stop();
 
-report();
+// Not by running out of work: a connection that a balancer holds would keep the program, and Node 20 now and then turns for ever in its
+// own end (nodejs/node issue 54918), one of ten times on a busy machine. What was written to a pipe is there already.
+process.exit(report() ? 0 : 1);
 
-// The result stands. A connection that a balancer holds on to must not keep this program; it does not wait for the timer itself.
-setTimeout(() => {
-  console.log(`still open 15 s after the report: ${process.getActiveResourcesInfo().join(" ")}`);
-  process.exit();
-}, 15_000).unref();
-
+/** report prints the result, writes the artifact and tells whether all is well. */
 function report() {
   const planned = all.flatMap((column) => column.rows.map((row) => `${column.id}/${row}`));
   const skipped = planned.filter((id) => !cells.has(id));
@@ -192,5 +189,5 @@ function report() {
   const partial = flags.only !== undefined;
   if (partial) console.log("only a part was asked for: this is no pass of the matrix");
   const bad = failed.length || missed.length || died.length || unproven.length || (skipped.length && !partial);
-  process.exitCode = bad ? 1 : 0;
+  return !bad;
 }

@@ -4,12 +4,15 @@ import (
 	"bufio"
 	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -68,7 +71,7 @@ func (s *Server) Again(t testing.TB) *Server {
 
 func launch(t testing.TB, args []string) *Server {
 	t.Helper()
-	return launchAt(t, "127.0.0.1:0", FreeAddr(t), args)
+	return launchAt(t, FreeAddr(t), FreeAddr(t), args)
 }
 
 func launchAt(t testing.TB, clients, internal string, args []string) *Server {
@@ -116,17 +119,30 @@ func (s *Server) await() {
 	}
 }
 
-// FreeAddr is an address that was free a moment ago. The program does not say
-// which port its internal listener got, so it has to be chosen here.
+// FreeAddr is an address that is free, and stays so for a server that is started
+// later, or again: systems give the ports below 32,768 to nobody who does not
+// ask for one (Linux ip_local_port_range; RFC 6335 6 says 49,152), and no other
+// call gave this one away.
 func FreeAddr(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	const first, ports = 20_000, 12_000
+	for range 100 {
+		port := first + (firstPort+int(portsGiven.Add(1)))%ports
+		addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+		if l, err := net.Listen("tcp", addr); err == nil {
+			l.Close()
+			return addr
+		}
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Fatal("a hundred ports in a row are in use")
+	return ""
 }
+
+// Processes of tests that run at the same time start at different ports.
+var (
+	firstPort  = rand.IntN(1 << 20)
+	portsGiven atomic.Uint32
+)
 
 // Alive fails the test when the process has ended.
 func (s *Server) Alive(t testing.TB) {
