@@ -217,6 +217,26 @@ func TestRecoveryWaitsForTheStore(t *testing.T) {
 	}
 }
 
+// So it is when the server that led the store ends in order, and hands over what
+// its successor cannot write down yet: nobody else has the session then.
+func TestHandoverWaitsForTheStore(t *testing.T) {
+	t.Parallel()
+	all := journaling(t, 2, func(cfg *node.Config) { cfg.ConnectTimeout = 12 * time.Second })
+	conns := sockets(all[0].Of("/"))
+	r := roam(t, all[0], "/")
+	recorded(t, wait(t, conns, "a socket"))
+	id := r.ID()
+	all[0].hub.HoldLogs()
+	defer time.AfterFunc(5*time.Second, all[0].hub.ReleaseLogs).Stop()
+	r.goTo(all[1])
+	r.client.Drop()
+	wait(t, r.ended, "the client's notice")
+	r.back()
+	if !r.Recovered() || r.ID() != id {
+		t.Errorf("recovered %v; refused %v", r.Recovered(), all[1].Stats().NotRecovered)
+	}
+}
+
 // A server that was cut off comes back to sessions that went on elsewhere, and
 // ends them.
 func TestFencedServer(t *testing.T) {

@@ -15,9 +15,7 @@ import (
 // client's, or another node was quicker.
 func (r *recovery) restore(s *Socket, c *claim) *session {
 	j := r.journal
-	// It may have to wait until the store has a leader again, which is a matter
-	// of 4 to 9 s, and twice that if nobody wins the first election.
-	ctx, cancel := context.WithTimeout(r.srv.ctx, r.srv.cfg.ConnectTimeout*5/8)
+	ctx, cancel := context.WithTimeout(r.srv.ctx, r.storeTimeout())
 	defer cancel()
 	for range maxHops {
 		owner, err := j.store.Owner(ctx, c.pid)
@@ -193,7 +191,7 @@ func (j *journal) find(ctx context.Context, owner backplane.Owner) (*taken, bool
 // read reads a node's journal, for all who wait.
 func (j *journal) read(node string, ld *load) {
 	defer close(ld.done)
-	ctx, cancel := context.WithTimeout(j.rec.srv.ctx, j.rec.srv.cfg.ConnectTimeout*5/8)
+	ctx, cancel := context.WithTimeout(j.rec.srv.ctx, j.rec.storeTimeout())
 	defer cancel()
 	ld.records = make(map[string]backplane.SessionRecord)
 	for rec, err := range j.store.Load(ctx, node) {

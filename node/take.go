@@ -47,7 +47,7 @@ func (r *recovery) take(s *Socket, c *claim) *session {
 		return nil
 	}
 	defer r.taking(pid)()
-	ctx, cancel := context.WithTimeout(r.srv.ctx, 2*r.takeTimeout())
+	ctx, cancel := context.WithTimeout(r.srv.ctx, r.searchTimeout())
 	defer cancel()
 	for range maxHops {
 		body := takeBody{PID: pid, NS: s.ns.name, Who: s.asked, Moves: moves}
@@ -132,6 +132,21 @@ func (r *recovery) awaitTake(pid string) {
 // for two that do not come, or for one and, five times as long, for the store
 // of sessions. See resume for the rest of ConnectTimeout.
 func (r *recovery) takeTimeout() time.Duration { return r.srv.cfg.ConnectTimeout / 8 }
+
+// storeTimeout bounds the wait for the store of sessions, which may have to find
+// a leader first: a matter of 4 to 9 s, and twice that if nobody wins the first
+// election.
+func (r *recovery) storeTimeout() time.Duration { return 5 * r.takeTimeout() }
+
+// searchTimeout bounds take. What was handed over is written down in the store
+// before it is used, and nobody else has it any more: that may take as long as
+// the store does.
+func (r *recovery) searchTimeout() time.Duration {
+	if r.journal == nil {
+		return 2 * r.takeTimeout()
+	}
+	return r.storeTimeout()
+}
 
 // askFor asks one node, or all, and returns the best answer.
 func (r *recovery) askFor(ctx context.Context, to backplane.Address, body takeBody) (best taken, ok bool) {
