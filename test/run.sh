@@ -92,11 +92,9 @@ shell_syntax() {
 	for f in .ci/run $(git ls-files -co --exclude-standard '*.sh'); do bash -n "$f"; done
 }
 
-# Tests of a cluster mostly wait, so more of them run at a time than there are
-# processors.
 unit() {
 	# shellcheck disable=SC2046
-	go test -race -shuffle=on -count=1 -timeout 10m -parallel 6 $(go_packages | grep -v '/internal/archtest$')
+	go test -race -shuffle=on -count=1 -timeout 10m $(go_packages | grep -v '/internal/archtest$')
 }
 
 # The race detector allocates, so budgets are counted in a pass without it.
