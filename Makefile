@@ -19,7 +19,7 @@ check: ## Tier 1: format, vet, staticcheck, import rules, unit tests with -race,
 	@test/run.sh check
 
 .PHONY: test
-test: ## Everything a submission must pass: check, every tier under test/, fuzzing of 3 s a decoder
+test: ## Everything a submission must pass: check, every tier under test/, fuzzing of 5 s a decoder
 	@test/run.sh check tiers fuzz
 
 .PHONY: bench

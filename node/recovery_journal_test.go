@@ -200,34 +200,27 @@ func TestErrNotJournaled(t *testing.T) {
 // led it; the client is let in when it has one.
 func TestRecoveryWaitsForTheStore(t *testing.T) {
 	t.Parallel()
-	all := journaling(t, 2, func(cfg *node.Config) { cfg.ConnectTimeout = 12 * time.Second })
-	conns := sockets(all[0].Of("/"))
-	r := roam(t, all[0], "/")
-	recorded(t, wait(t, conns, "a socket"))
-	id := r.ID()
-	all[0].kill(t)
-	all[0].hub.HoldLogs()
-	defer time.AfterFunc(6*time.Second, all[0].hub.ReleaseLogs).Stop()
-	r.goTo(all[1])
-	r.client.Drop()
-	wait(t, r.ended, "the client's notice")
-	r.back()
-	if !r.Recovered() || r.ID() != id {
-		t.Errorf("recovered %v; refused %v", r.Recovered(), all[1].Stats().NotRecovered)
-	}
+	waitsForTheStore(t, 6*time.Second, func(home *member) { home.kill(t) })
 }
 
 // So it is when the server that led the store ends in order, and hands over what
 // its successor cannot write down yet: nobody else has the session then.
 func TestHandoverWaitsForTheStore(t *testing.T) {
 	t.Parallel()
+	waitsForTheStore(t, 5*time.Second, func(*member) {})
+}
+
+// waitsForTheStore has a client go to another server while the store takes
+// nothing for some time.
+func waitsForTheStore(t *testing.T, held time.Duration, end func(home *member)) {
 	all := journaling(t, 2, func(cfg *node.Config) { cfg.ConnectTimeout = 12 * time.Second })
 	conns := sockets(all[0].Of("/"))
 	r := roam(t, all[0], "/")
 	recorded(t, wait(t, conns, "a socket"))
 	id := r.ID()
+	end(all[0])
 	all[0].hub.HoldLogs()
-	defer time.AfterFunc(5*time.Second, all[0].hub.ReleaseLogs).Stop()
+	defer time.AfterFunc(held, all[0].hub.ReleaseLogs).Stop()
 	r.goTo(all[1])
 	r.client.Drop()
 	wait(t, r.ended, "the client's notice")
