@@ -38,7 +38,8 @@ type Config struct {
 
 	// ReadTimeout bounds the time between two bytes of a request's body, and
 	// the wait for the home's answer to a WebSocket handshake. WriteTimeout
-	// bounds each write to a client. Zero means 10s, as in transport.Config.
+	// bounds each write to a client, and the wait for the end of an answer that
+	// is there already. Zero means 10s, as in transport.Config.
 	ReadTimeout, WriteTimeout time.Duration
 
 	// CheckInterval is after how long a silent connection to a home is checked,

@@ -141,6 +141,31 @@ func TestLeavesWithAnswer(t *testing.T) {
 	other.polls(query, "4still")
 }
 
+// A home that has given all of an answer and does not end is not waited for.
+func TestHomeDoesNotEnd(t *testing.T) {
+	t.Parallel()
+	over := make(chan struct{})
+	defer close(over)
+	nodes := cluster(t, 2, func(_ int, o *options) {
+		o.forward.WriteTimeout = 100 * time.Millisecond
+		o.servers = func(s *http.Server) {
+			h := s.Handler
+			s.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				h.ServeHTTP(w, r)
+				if r.URL.Path == Path && r.Method == http.MethodGet {
+					<-over
+				}
+			})
+		}
+	})
+	home, other := nodes[0], nodes[1]
+	query := home.open("EIO=4")
+	for range 2 {
+		home.posts(query, "4text")
+		other.polls(query, "4text")
+	}
+}
+
 // A length that is not known beforehand.
 func TestChunkedBody(t *testing.T) {
 	t.Parallel()

@@ -93,7 +93,7 @@ func (f *Forwarder) copyAnswer(w http.ResponseWriter, rc *http.ResponseControlle
 	for left := resp.ContentLength; ; {
 		n, err := resp.Body.Read(buf[:])
 		if left -= int64(n); left == 0 && err == nil {
-			err = awaitEnd(resp.Body)
+			err = f.awaitEnd(resp.Body)
 		}
 		if n > 0 {
 			_ = rc.SetWriteDeadline(time.Now().Add(f.cfg.WriteTimeout))
@@ -121,8 +121,11 @@ func (f *Forwarder) copyAnswer(w http.ResponseWriter, rc *http.ResponseControlle
 // awaitEnd waits until the home has ended an answer of which all bytes came. A
 // client may leave as soon as it has them (HAProxy does, for a client that says
 // "Connection: close"), and a home that is told of it before its own end takes
-// the answer for lost, and with it the session.
-func awaitEnd(body io.Reader) error {
+// the answer for lost, and with it the session. A home that does not end in
+// WriteTimeout, since something in front of its engine goes on, is not waited for.
+func (f *Forwarder) awaitEnd(body io.ReadCloser) error {
+	late := time.AfterFunc(f.cfg.WriteTimeout, func() { _ = body.Close() })
+	defer late.Stop()
 	_, _ = io.ReadFull(body, make([]byte, 1))
 	return io.EOF // whatever becomes of the home now
 }
