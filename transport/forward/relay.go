@@ -1,6 +1,7 @@
 package forward
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -33,8 +34,10 @@ func (f *Forwarder) relay(w http.ResponseWriter, r *http.Request, home membershi
 	}
 	resp, err := f.polls.RoundTrip(out)
 	if err != nil {
-		if in != nil && in.failed() != nil {
-			return &failure{BadBody, in.failed()}
+		if in != nil {
+			if why := in.failed(r.Context()); why != nil {
+				return &failure{BadBody, why}
+			}
 		}
 		if why := f.interrupted(r, err); why != nil {
 			return why
@@ -138,9 +141,10 @@ type body struct {
 	rc   *http.ResponseController
 	wait time.Duration
 
-	mu   sync.Mutex
-	over bool
-	err  error // why reading failed
+	mu    sync.Mutex
+	over  bool
+	whole bool  // its end was read
+	err   error // why reading failed
 }
 
 // Read implements io.Reader. The engine has the same deadline for each piece.
@@ -153,6 +157,9 @@ func (b *body) Read(p []byte) (int, error) {
 	case err == io.EOF:
 		// However long the home takes now, the connection is to be kept.
 		b.arm(time.Time{})
+		b.mu.Lock()
+		b.whole = true
+		b.mu.Unlock()
 	case err != nil:
 		b.mu.Lock()
 		b.err = err
@@ -183,8 +190,14 @@ func (b *body) detach() {
 	b.mu.Unlock()
 }
 
-func (b *body) failed() error {
+// failed returns why the body did not come, nil if it did, or may yet. The HTTP
+// server ends the request's context when it cannot read on, and only then
+// returns from Read: this may be called between the two.
+func (b *body) failed(ctx context.Context) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.err == nil && !b.whole && errors.Is(ctx.Err(), context.Canceled) {
+		return errors.New("the body broke off")
+	}
 	return b.err
 }
