@@ -3,6 +3,7 @@ package client_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
@@ -26,6 +27,8 @@ type scripted struct {
 
 	mu       sync.Mutex
 	requests []*http.Request
+	sessions int
+	over     chan struct{} // closed with the latest session
 }
 
 func newScripted(t *testing.T) (s *scripted, url string) {
@@ -34,6 +37,7 @@ func newScripted(t *testing.T) (s *scripted, url string) {
 		open:   `0{"sid":"S","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":100}`,
 		polls:  make(chan string, 10),
 		posted: make(chan string, 10),
+		over:   make(chan struct{}),
 	}
 	srv := httptest.NewServer(s)
 	t.Cleanup(srv.Close)
@@ -53,14 +57,39 @@ func (s *scripted) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, "ok")
 	case r.URL.Query().Get("sid") == "":
 		http.SetCookie(w, &http.Cookie{Name: "node", Value: "7"})
-		_, _ = io.WriteString(w, s.open)
+		_, _ = io.WriteString(w, s.handshake())
 	default:
+		over, ok := s.session(r.URL.Query().Get("sid"))
+		if !ok {
+			w.WriteHeader(http.StatusBadRequest)
+			return
+		}
 		select {
 		case body := <-s.polls:
 			_, _ = io.WriteString(w, body)
+		case <-over:
 		case <-r.Context().Done():
 		}
 	}
+}
+
+// handshake begins another session and ends the one before: a poll of that one,
+// whose end the server may not have noticed, takes no answer from now on.
+func (s *scripted) handshake() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	close(s.over)
+	s.over = make(chan struct{})
+	s.sessions++
+	return strings.Replace(s.open, `"S"`, fmt.Sprintf(`"S%d"`, s.sessions), 1)
+}
+
+// session returns a channel that is closed when a session is over, and false if
+// it is.
+func (s *scripted) session(sid string) (over <-chan struct{}, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.over, sid == fmt.Sprintf("S%d", s.sessions)
 }
 
 // online returns a connected socket of a scripted server.

@@ -42,6 +42,18 @@ func config(t *testing.T, m membership.Member, join ...*Gossip) Config {
 	return c
 }
 
+// trusting returns a configuration of a node that suspects nobody in the time of
+// a test. A node that joins is not told of those that are suspected.
+func trusting(t *testing.T, m membership.Member, join ...*Gossip) Config {
+	c := config(t, m, join...)
+	pace := c.tune
+	c.tune = func(mc *memberlist.Config) {
+		pace(mc)
+		mc.ProbeInterval = time.Hour
+	}
+	return c
+}
+
 func clusterOf(t *testing.T) string {
 	name := t.Name()
 	return name[max(0, len(name)-maxCluster):]

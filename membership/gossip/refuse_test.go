@@ -125,16 +125,16 @@ func TestMemberOfTheFuture(t *testing.T) {
 // other no harm.
 func TestClaimedID(t *testing.T) {
 	t.Parallel()
-	a := start(t, config(t, member("a")))
-	x := start(t, config(t, member("x"), a))
+	a := start(t, trusting(t, member("a")))
+	x := start(t, trusting(t, member("x"), a))
 	sees(t, a, "a", "x")
 	w := watch(t, a, "x")
 	claim := member("x")
 	claim.Addr = "evil:1"
-	if g, err := Start(t.Context(), config(t, claim, a)); !errors.Is(err, membership.ErrDuplicate) {
+	if g, err := Start(t.Context(), trusting(t, claim, a)); !errors.Is(err, membership.ErrDuplicate) {
 		t.Errorf("a second x: %v, %v", g, err)
 	}
-	start(t, config(t, member("z"), a))
+	start(t, trusting(t, member("z"), a))
 	sees(t, x, "a", "x", "z")
 	sees(t, a, "a", "x", "z")
 	if m, _ := a.Lookup("x"); m.Addr != "x:1" {
@@ -154,10 +154,10 @@ const twin, otherTwin = "node169894", "node264413"
 
 func TestClaimedToken(t *testing.T) {
 	t.Parallel()
-	a := start(t, config(t, member("a")))
-	first := start(t, config(t, member(twin), a))
+	a := start(t, trusting(t, member("a")))
+	first := start(t, trusting(t, member(twin), a))
 	sees(t, a, "a", twin)
-	if _, err := Start(t.Context(), config(t, member(otherTwin), a)); !errors.Is(err, membership.ErrDuplicate) {
+	if _, err := Start(t.Context(), trusting(t, member(otherTwin), a)); !errors.Is(err, membership.ErrDuplicate) {
 		t.Errorf("a second node with the token %s: %v", first.Self().Token, err)
 	}
 	if m, ok := a.ByToken(first.Self().Token); !ok || m.ID != twin {
