@@ -18,26 +18,42 @@ var heartbeat = []string{"--app", "interop", "--ping-interval", "1s", "--ping-ti
 // waits until each hears the others.
 func three(t *testing.T, more ...string) []*target.Server {
 	t.Helper()
-	nodes := target.StartAll(t, arguments(t, more...)...)
+	args := arguments(t, more...)
+	dir := t.TempDir()
+	for i := range args {
+		args[i] = append(args[i], "--store", "--store-expect", "3", "--store-dir", filepath.Join(dir, strconv.Itoa(i)))
+	}
+	nodes := target.StartAll(t, args...)
 	for _, s := range nodes {
-		whole(t, s)
+		whole(t, s, 2)
 	}
 	return nodes
 }
 
-// whole waits until a node hears the others.
-func whole(t *testing.T, s *target.Server) {
+// threeOn starts three nodes on NATS servers of their own.
+func threeOn(t *testing.T, e *external, more ...string) []*target.Server {
+	t.Helper()
+	more = append([]string{"--nats-url", e.url, "--store-expect", strconv.Itoa(len(e.servers))}, more...)
+	nodes := target.StartAll(t, arguments(t, more...)...)
+	for _, s := range nodes {
+		whole(t, s, 0)
+	}
+	return nodes
+}
+
+// whole waits until a node hears the others, and its NATS server, if there is
+// one within it, has routes to as many.
+func whole(t *testing.T, s *target.Server, routes float64) {
 	t.Helper()
 	s.Eventually(t, "every node hears the others", func(m target.Metrics) bool {
-		return m.Sum("siod_cluster_members", "alive") == 3 && m["siod_nats_peers"] == 2 && m["siod_nats_server_peers"] == 2
+		return m.Sum("siod_cluster_members", "alive") == 3 && m["siod_nats_peers"] == 2 && m["siod_nats_server_peers"] == routes
 	})
 }
 
-// arguments are those of three nodes.
+// arguments are those of three nodes that meet.
 func arguments(t *testing.T, more ...string) [][]string {
 	t.Helper()
-	dir := t.TempDir()
-	secret := filepath.Join(dir, "secret")
+	secret := filepath.Join(t.TempDir(), "secret")
 	if err := os.WriteFile(secret, []byte("a-secret-of-the-tests\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -48,8 +64,8 @@ func arguments(t *testing.T, more ...string) [][]string {
 	var args [][]string
 	for i, name := range []string{"a", "b", "c"} {
 		a := []string{
-			"--gossip-listen", gossip[i], "--join", strings.Join(gossip, ","), "--cluster-secret-file", secret, "--node-name", name,
-			"--store", "--store-expect", "3", "--store-dir", filepath.Join(dir, name), "--log-level", "info",
+			"--gossip-listen", gossip[i], "--join", strings.Join(gossip, ","), "--cluster-secret-file", secret,
+			"--node-name", name, "--log-level", "info",
 		}
 		args = append(args, append(a, more...))
 	}

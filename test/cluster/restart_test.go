@@ -88,6 +88,85 @@ func (l *listener) reaches(t *testing.T, n int64, what string) {
 	}
 }
 
+// crowd is some listeners, and one that says numbers to all of them.
+type crowd struct {
+	all   []*listener
+	said  atomic.Int64 // the newest that was acknowledged
+	acked []int64      // all of them, after end
+
+	stop context.CancelFunc
+	wg   sync.WaitGroup
+}
+
+// gather connects a crowd of n, which says a number every now and then.
+func gather(t *testing.T, url string, n int, every time.Duration) *crowd {
+	t.Helper()
+	c := &crowd{}
+	for i := range n {
+		transports := [][]client.Transport{{client.Polling}, {client.WebSocket}, {client.Polling, client.WebSocket}}[i%3]
+		c.all = append(c.all, listen(t, url, transports...))
+	}
+	speaker := listen(t, url, client.WebSocket)
+	var ctx context.Context
+	ctx, c.stop = context.WithCancel(t.Context())
+	t.Cleanup(c.end)
+	c.wg.Go(func() {
+		for n := int64(1); ctx.Err() == nil; n++ { // a number is said once, whatever becomes of it
+			one, cancel := context.WithTimeout(ctx, 5*time.Second)
+			if _, err := speaker.EmitWithAck(one, "broadcast", "news", "news", n); err == nil {
+				c.acked = append(c.acked, n)
+				c.said.Store(n)
+			}
+			cancel()
+			select {
+			case <-time.After(every):
+			case <-ctx.Done():
+			}
+		}
+	})
+	return c
+}
+
+// hears waits until the crowd heard so many more.
+func (c *crowd) hears(t *testing.T, more int64, when string) {
+	t.Helper()
+	c.all[0].reaches(t, c.said.Load()+more, when)
+}
+
+func (c *crowd) end() {
+	c.stop()
+	c.wg.Wait()
+}
+
+// check ends the crowd: everybody has everything that was acknowledged, and the
+// session that it began with. It returns how often the clients came back.
+func (c *crowd) check(t *testing.T) (back int64) {
+	t.Helper()
+	c.end()
+	lost := int64(0)
+	for i, l := range c.all {
+		l.reaches(t, c.said.Load(), fmt.Sprintf("client %d at the end", i))
+		lost, back = lost+l.lost.Load(), back+l.back.Load()
+		l.mu.Lock()
+		got := map[int64]bool{}
+		for _, n := range l.got {
+			got[n] = true
+		}
+		l.mu.Unlock()
+		for _, n := range c.acked {
+			if !got[n] {
+				t.Errorf("client %d never got %d, which was acknowledged", i, n)
+				break
+			}
+		}
+	}
+	t.Logf("%d events acknowledged to %d clients, which came back %d times, %d of them let in anew", len(c.acked), len(c.all), back, lost)
+	if lost > 0 {
+		t.Errorf("sessions were lost %d times", lost)
+	}
+	return back
+}
+
 // TestRollingRestart ends and starts one node after the other while one client
 // speaks and others listen. Everybody gets everything once, in order, and goes on
 // with its session.
@@ -96,56 +175,18 @@ func TestRollingRestart(t *testing.T) {
 	nodejs.Setup(t, "balancers")
 	// The balancer has some time to see that a node is about to end.
 	nodes := three(t, "--app", "interop", "--recovery", "--shutdown-delay", "2s")
-	url := balancers[0].start(t, nodes)
-	var all []*listener
-	for i := range 12 {
-		transports := [][]client.Transport{{client.Polling}, {client.WebSocket}, {client.Polling, client.WebSocket}}[i%3]
-		all = append(all, listen(t, url, transports...))
-	}
-	speaker := listen(t, url, client.WebSocket)
-	var said atomic.Int64
-	ctx, stop := context.WithCancel(t.Context())
-	var wg sync.WaitGroup
-	var acked []int64
-	wg.Go(func() {
-		for n := int64(1); ctx.Err() == nil; n++ { // a number is said once, whatever becomes of it
-			one, cancel := context.WithTimeout(ctx, 5*time.Second)
-			if _, err := speaker.EmitWithAck(one, "broadcast", "news", "news", n); err == nil {
-				acked = append(acked, n)
-				said.Store(n)
-			}
-			cancel()
-		}
-	})
+	c := gather(t, balancers[0].start(t, nodes), 12, 0)
 	for i := range nodes {
-		all[0].reaches(t, said.Load()+20, fmt.Sprintf("before node %d ends", i))
+		c.hears(t, 20, fmt.Sprintf("before node %d ends", i))
 		nodes[i].Stop()
 		nodes[i] = nodes[i].Again(t)
-		whole(t, nodes[i])
+		whole(t, nodes[i], 2)
 	}
-	all[0].reaches(t, said.Load()+20, "after all")
-	stop()
-	wg.Wait()
-	lost, back := int64(0), int64(0)
-	for i, l := range all {
-		l.reaches(t, said.Load(), fmt.Sprintf("client %d at the end", i))
-		lost, back = lost+l.lost.Load(), back+l.back.Load()
+	c.hears(t, 20, "after all")
+	c.check(t)
+	for i, l := range c.all {
 		if l.back.Load() == 0 {
 			t.Errorf("client %d never lost its node", i)
 		}
-		got := map[int64]bool{}
-		for _, n := range l.got {
-			got[n] = true
-		}
-		for _, n := range acked {
-			if !got[n] {
-				t.Errorf("client %d never got %d, which was acknowledged", i, n)
-				break
-			}
-		}
-	}
-	t.Logf("%d events acknowledged to %d clients, which came back %d times, %d of them let in anew", len(acked), len(all), back, lost)
-	if lost > 0 {
-		t.Errorf("sessions were lost %d times", lost)
 	}
 }
