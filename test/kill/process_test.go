@@ -111,7 +111,7 @@ func (p *process) hear(line []json.RawMessage, note func(*process, []json.RawMes
 		p.id = word(line, 2)
 		p.addr.Store(&addr)
 		close(p.listens)
-	case "leader", "stats", "stopped", "last", "end":
+	case "leader", "stats", "stopped", "last", "end", "begun", "pending", "asked":
 		p.answers <- line
 	case "ack":
 		p.ackOnce.Do(func() { close(p.acked) })

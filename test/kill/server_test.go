@@ -69,6 +69,8 @@ type server struct {
 
 	stop  chan struct{}  // closed: emit no more
 	emits sync.WaitGroup // goroutines that emit, and what they did not hear of yet
+
+	requests requests
 }
 
 // serve runs the process until its input ends. It says what it does in lines of
@@ -200,6 +202,7 @@ func (s *server) connect(ctx context.Context, log *slog.Logger) error {
 // handlers let clients in, and change their rooms as they ask.
 func (s *server) handlers() {
 	ns := s.srv.Of("/")
+	ns.OnServerEvent("question", func(context.Context, *node.ServerEvent) (any, error) { return s.Name, nil })
 	ns.OnConnect(func(ctx context.Context, sock *node.Socket) error {
 		if sock.Recovered() {
 			return nil

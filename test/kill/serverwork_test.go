@@ -102,6 +102,14 @@ func (s *server) obey(command string) error {
 			"fenced": st.Fenced, "replaysLost": st.ReplaysLost, "log": s.bp.LogStats()[0], "sessions": s.bp.SessionStats()})
 	case "log":
 		return s.dump(ctx)
+	case "begin":
+		s.begin()
+		s.say("begun")
+	case "pending":
+		s.say("pending", s.requests.pending.Load())
+	case "await":
+		s.requests.all.Wait()
+		s.say("asked", s.requests.take())
 	default:
 		return errors.New("unknown command")
 	}
