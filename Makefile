@@ -7,6 +7,7 @@ COUNT ?= 6
 CLIENTS ?= 20000
 DROPS ?= 10000
 KILLS ?= 20
+FAULTS ?= 60s
 SEED ?= 0
 BASE ?=
 
@@ -41,6 +42,10 @@ recovery: ## Lose DROPS=10000 connections in each configuration of servers; SEED
 .PHONY: kill
 kill: ## End servers by SIGKILL, KILLS=20 times, under 300 clients; SEED=<number> repeats a plan
 	go test -count=1 -timeout 60m -v -run TestKill ./test/kill -kills $(KILLS) -seed $(SEED) -servers 4 -clients 300 -go-clients 24 -rooms 50 -rate 200 -changes 20 -window 30s
+
+.PHONY: faults
+faults: ## Depose, kill and cut off servers under 200 clients, FAULTS=60s for each kind of fault; SEED=<number> repeats a plan
+	go test -count=1 -timeout 60m -v -run TestFaults ./test/kill -faults $(FAULTS) -seed $(SEED) -servers 4 -clients 180 -go-clients 24 -rooms 50 -rate 500 -changes 20 -window 30s
 
 .PHONY: lint
 lint: ## Format, vet, staticcheck, shell syntax and import rules only

@@ -6,9 +6,10 @@
 #   sh test/setup.sh interop    the JavaScript and Python clients
 #   sh test/setup.sh browser    Chromium and its driver
 #   sh test/setup.sh balancers  HAProxy and nginx
+#   sh test/setup.sh network    what lays networks of a test's own
 set -eu
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
-parts=${*:-interop browser balancers}
+parts=${*:-interop browser balancers network}
 
 say() { echo "setup: $*"; }
 
@@ -66,6 +67,9 @@ for part in $parts; do
     ;;
   balancers)
     apt haproxy nginx
+    ;;
+  network)
+    apt iproute2 util-linux mount
     ;;
   *)
     say "unknown part: $part"

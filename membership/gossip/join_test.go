@@ -66,7 +66,7 @@ func TestNamesAreResolvedAgain(t *testing.T) {
 	sees(t, b, "a", "b")
 	// The two see each other before the exchange that told them of it has ended,
 	// and only its end counts.
-	for end := time.Now().Add(wait); a.Stats().Joined == 0; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(wait); a.Stats().Joined == 0; <-time.After(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("%+v", a.Stats())
 		}

@@ -8,6 +8,8 @@
 // server's. smoke.mjs goes before it and shows in a few seconds what is wrong
 // when nothing works, with events between clients of different nodes.
 //
+// With NATS outside, one server or three, these are stopped for a while.
+//
 // Servers and balancers are processes of the test that starts them, on ports of
 // loopback, with everything they write in a directory of the test. A goroutine
 // waits for each of them.

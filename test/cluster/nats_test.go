@@ -5,12 +5,10 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -29,27 +27,20 @@ type external struct {
 	said    []*bytes.Buffer
 }
 
-// buildNATS builds the server from the module that siod needs, once.
-var buildNATS = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "siod-nats-")
-	if err != nil {
-		return "", err
-	}
-	program := filepath.Join(dir, "nats-server")
+// buildNATS builds the server from the module that siod needs.
+func buildNATS(t *testing.T) (program string) {
+	t.Helper()
+	program = filepath.Join(t.TempDir(), "nats-server")
 	if out, err := exec.Command("go", "build", "-o", program, "github.com/nats-io/nats-server/v2").CombinedOutput(); err != nil {
-		return "", fmt.Errorf("go build nats-server: %w\n%s", err, out)
+		t.Fatalf("go build nats-server: %v\n%s", err, out)
 	}
-	return program, nil
-})
+	return program
+}
 
 // startNATS starts n servers, which store together if there are several. The
 // test ends them.
-func startNATS(t *testing.T, n int) *external {
+func startNATS(t *testing.T, program string, n int) *external {
 	t.Helper()
-	program, err := buildNATS()
-	if err != nil {
-		t.Fatal(err)
-	}
 	e := &external{program: program, running: make([]*exec.Cmd, n)}
 	var urls, routes []string
 	var clients []string
@@ -114,10 +105,11 @@ func (e *external) stop(t *testing.T) {
 func TestExternalStops(t *testing.T) {
 	t.Parallel()
 	nodejs.Setup(t, "balancers")
+	program := buildNATS(t)
 	for _, servers := range []int{1, 3} {
 		t.Run(strconv.Itoa(servers), func(t *testing.T) {
 			t.Parallel()
-			e := startNATS(t, servers)
+			e := startNATS(t, program, servers)
 			nodes := threeOn(t, e, "--app", "interop", "--recovery")
 			c := gather(t, balancers[0].start(t, nodes), 9, 20*time.Millisecond)
 			c.hears(t, 20, "at first")
@@ -127,9 +119,7 @@ func TestExternalStops(t *testing.T) {
 				becomes(t, s, http.StatusServiceUnavailable)
 			}
 			red := time.Since(stopped)
-			if wait := outage - red; wait > 0 {
-				time.Sleep(wait)
-			}
+			<-time.After(outage - red)
 			e.start(t)
 			for _, s := range nodes {
 				becomes(t, s, http.StatusOK)

@@ -31,6 +31,13 @@
 //
 // Some clients stay away until their session is over, and have to be told so.
 //
+// TestFaults checks the same while the log's leader gives up its place or is
+// killed all the time, routes between servers are reset, and servers are cut off
+// from each other. Each server is then on a host of its own: the test runs in
+// namespaces of Linux that are gone with it, and needs no rights for that.
+//
+// TestRequestsAtDeath kills a server that has hundreds of requests to answer.
+//
 // # Goroutines and locks
 //
 // One goroutine reads each server process, one all JavaScript clients; the run
@@ -40,6 +47,7 @@
 // The test is short. `make kill KILLS=20 SEED=7`, or
 //
 //	go test ./test/kill -run Kill -kills 20 -clients 300 -seed 7 -v
+//	go test ./test/kill -run Faults -faults 60s -clients 180 -rate 500 -v
 //
 // takes what the flags say. A seed repeats the plan; what goes on at the same
 // time is left to the machine.

@@ -86,6 +86,10 @@ func (m *model) outcome(origin, what, kind string, n uint64, why string) {
 	}
 }
 
+// rate is the share in percent, of clients that came back in time, of those that
+// recovered.
+func (m *model) rate() float64 { return 100 * float64(m.recovered) / float64(max(m.claims, 1)) }
+
 func (m *model) failed() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -54,8 +54,12 @@ func (t *tail) String() string {
 	return string(t.text)
 }
 
-// launch starts a process of this binary that is a server.
-func launch(s settings, note func(p *process, line []json.RawMessage) error) (*process, error) {
+// launch starts a process of this binary that is a server, on a host of its own
+// if one is named. It listens on loopback unless s says where.
+func launch(s settings, host string, note func(p *process, line []json.RawMessage) error) (*process, error) {
+	if host == "" {
+		s.Gossip, s.Routes, s.Clients = anywhere, anywhere, anywhere
+	}
 	config, err := json.Marshal(s)
 	if err != nil {
 		return nil, err
@@ -67,6 +71,9 @@ func launch(s settings, note func(p *process, line []json.RawMessage) error) (*p
 	p := &process{
 		name: s.Name, cmd: exec.Command(self), stderr: new(tail), ended: make(chan struct{}),
 		gossips: make(chan struct{}), listens: make(chan struct{}), acked: make(chan struct{}), answers: make(chan []json.RawMessage, 1),
+	}
+	if host != "" { // ip becomes the program, with its number
+		p.cmd = exec.Command("ip", "netns", "exec", host, self)
 	}
 	p.cmd.Env = append(os.Environ(), serverEnv+"="+string(config))
 	p.cmd.Stderr = p.stderr
@@ -111,7 +118,7 @@ func (p *process) hear(line []json.RawMessage, note func(*process, []json.RawMes
 		p.id = word(line, 2)
 		p.addr.Store(&addr)
 		close(p.listens)
-	case "leader", "stats", "stopped", "last", "end", "begun", "pending", "asked":
+	case "leader", "stats", "stopped", "stepped", "last", "end", "begun", "pending", "asked":
 		p.answers <- line
 	case "ack":
 		p.ackOnce.Do(func() { close(p.acked) })
@@ -140,6 +147,9 @@ func (p *process) ask(command string) []json.RawMessage {
 	}
 	return nil
 }
+
+// anywhere is a port of the system's choice on loopback.
+const anywhere = "127.0.0.1:0"
 
 // kill ends the process by SIGKILL.
 func (p *process) kill() {

@@ -32,7 +32,7 @@ func TestRequestsAtDeath(t *testing.T) {
 		name := fmt.Sprintf("server-%d", i)
 		p, err := launch(settings{
 			Name: name, Store: true, Dir: filepath.Join(dir, name), Join: join, Window: *window, Rooms: 1, Rate: 1,
-		}, func(*process, []json.RawMessage) error { return nil })
+		}, "", func(*process, []json.RawMessage) error { return nil })
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -36,6 +36,9 @@ type settings struct {
 	Window time.Duration
 	Rate   float64 // durable emits a second
 	Rooms  int
+
+	// Where it listens.
+	Gossip, Routes, Clients string
 }
 
 // clusterName is that of all servers; logKept is for how long the log keeps
@@ -123,7 +126,7 @@ func (s *server) start(ctx context.Context) error {
 	var err error
 	s.gossip, err = gossip.Start(ctx, gossip.Config{
 		Self:    membership.Member{ID: s.id, Token: membership.Token(s.id), Name: s.Name, Started: time.Now()},
-		Cluster: clusterName, Secrets: secrets, Listen: "127.0.0.1:0", Join: s.Join, Logger: log,
+		Cluster: clusterName, Secrets: secrets, Listen: s.Gossip, Join: s.Join, Logger: log,
 	})
 	if err != nil {
 		return err
@@ -131,7 +134,7 @@ func (s *server) start(ctx context.Context) error {
 	s.say("gossip", s.gossip.Addr())
 	s.nats, err = embedded.Start(ctx, embedded.Config{
 		Name: s.Name, Cluster: clusterName, Store: 3, IsStore: s.Store, Dir: s.Dir, Members: s.gossip,
-		Routes: embedded.RouteConfig{Listen: "127.0.0.1:0", Secrets: secrets}, Logger: log,
+		Routes: embedded.RouteConfig{Listen: s.Routes, Secrets: secrets, Insecure: true}, Logger: log,
 	})
 	if err != nil {
 		return err
@@ -154,7 +157,7 @@ func (s *server) start(ctx context.Context) error {
 		return err
 	}
 	s.handlers()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", s.Clients)
 	if err != nil {
 		return err
 	}

@@ -96,6 +96,8 @@ func (s *server) obey(command string) error {
 			leader = "" // nobody, for the moment
 		}
 		s.say("leader", leader)
+	case "stepdown":
+		s.say("stepped", s.stepDown(ctx) == nil)
 	case "stats":
 		st := s.srv.Stats()
 		s.say("stats", map[string]any{"notRecovered": st.NotRecovered, "recovered": st.Recovered, "notJournaled": st.NotJournaled,
@@ -145,6 +147,18 @@ func (s *server) leader(ctx context.Context) (string, error) {
 		return "", err
 	}
 	return stream.CachedInfo().Cluster.Leader, nil
+}
+
+// stepDown has the log's leader give up its place.
+func (s *server) stepDown(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	sp, err := subject.New(clusterName)
+	if err != nil {
+		return err
+	}
+	_, err = s.asks.Conn().RequestWithContext(ctx, "$JS.API.STREAM.LEADER.STEPDOWN."+sp.LogStream(0), nil)
+	return err
 }
 
 // eventName is the name of the event in a packet, `2["name",…`.

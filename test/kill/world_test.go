@@ -32,20 +32,25 @@ type world struct {
 	leaders int           // of these, of the log
 	mended  time.Duration // the longest time from a kill until all is as before
 	stats   []string      // of boots, before they were killed
+	filled  uint64        // entries that did not come to a boot by themselves
+	twice   uint64        // acknowledgements that said that an entry was stored already
+
+	hosts *hosts // of the servers; nil: loopback is all there is
 }
 
 // patience bounds every wait; none waits it out.
 const patience = 90 * time.Second
 
-// newWorld starts servers, with their stores in dir, and clients.
-func newWorld(t *testing.T, dir string) *world {
+// newWorld starts servers, each on a host if there are any, with their stores
+// in dir, and clients.
+func newWorld(t *testing.T, dir string, h *hosts) *world {
 	t.Helper()
 	s := *seed
 	if s == 0 {
 		s = rand.Uint64()
 	}
 	t.Logf("seed %d", s)
-	w := &world{t: t, seed: s, rand: rand.New(rand.NewPCG(s, 1)), model: newModel(), window: *window, boots: make([]*process, *servers)}
+	w := &world{t: t, seed: s, rand: rand.New(rand.NewPCG(s, 1)), model: newModel(), window: *window, boots: make([]*process, *servers), hosts: h}
 	t.Cleanup(func() {
 		for _, p := range w.living() {
 			p.kill()
@@ -84,7 +89,13 @@ func (w *world) launch(i int, dir string) {
 	for _, p := range w.living() {
 		s.Join = append(s.Join, *p.gossip.Load())
 	}
-	p, err := launch(s, w.heard)
+	host := ""
+	if w.hosts != nil {
+		host = hostName(i)
+		s.Gossip, s.Routes = address(clusterNet, i, gossipPort), address(clusterNet, i, routesPort)
+		s.Clients = address(clientNet, i, clientPort)
+	}
+	p, err := launch(s, host, w.heard)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -245,6 +256,12 @@ func (w *world) killOne(dir string) {
 	if fmt.Sprint(i) == leader {
 		w.leaders++
 	}
+	w.replace(i, dir, fmt.Sprint(i) == leader)
+}
+
+// replace ends a server without a word, and starts it again.
+func (w *world) replace(i int, dir string, leads bool) {
+	w.t.Helper()
 	w.kills++
 	p := w.boot(i)
 	w.note(p)
@@ -261,7 +278,7 @@ func (w *world) killOne(dir string) {
 	w.until("all clients to be back", w.allBack)
 	w.mended = max(w.mended, since())
 	w.t.Logf("kill %d: %s, leader %v: started again after %v, served after %v, emitted after %v, all clients back after %v",
-		w.kills, p.name, fmt.Sprint(i) == leader, started, serving, emitting, since())
+		w.kills, p.name, leads, started, serving, emitting, since())
 }
 
 // leader is the name of the server that leads the log.
@@ -280,6 +297,13 @@ func (w *world) leader() string {
 func (w *world) note(p *process) {
 	if line := p.ask("stats"); len(line) > 1 {
 		w.stats = append(w.stats, fmt.Sprintf("%s: %s", p.name, line[1]))
+		var st struct {
+			Log struct{ Filled, Duplicates uint64 }
+		}
+		if err := json.Unmarshal(line[1], &st); err != nil {
+			w.t.Error(err)
+		}
+		w.filled, w.twice = w.filled+st.Log.Filled, w.twice+st.Log.Duplicates
 	}
 }
 
