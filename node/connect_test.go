@@ -341,7 +341,7 @@ func TestMiddlewareOrder(t *testing.T) {
 // Middleware that never ends is ended, and the client is told.
 func TestMiddlewareTimeout(t *testing.T) {
 	t.Parallel()
-	srv := start(t, func(c *node.Config) { c.ConnectTimeout = 20 * time.Millisecond })
+	srv := start(t, func(c *node.Config) { c.ConnectTimeout = 500 * time.Millisecond })
 	srv.Of("/").Use(func(ctx context.Context, _ *node.Socket) error {
 		<-ctx.Done()
 		return ctx.Err()
@@ -358,7 +358,7 @@ func TestMiddlewareTimeout(t *testing.T) {
 // was refused, or has left; one that is in a namespace stays.
 func TestConnectTimeout(t *testing.T) {
 	t.Parallel()
-	srv := start(t, func(c *node.Config) { c.ConnectTimeout = 50 * time.Millisecond })
+	srv := start(t, func(c *node.Config) { c.ConnectTimeout = 500 * time.Millisecond })
 	srv.Of("/no").Use(func(context.Context, *node.Socket) error { return node.Refuse("no", nil) })
 	stays := srv.connect(t, "/", nil)
 	srv.raw(t, "4", "").closed()

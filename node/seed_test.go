@@ -88,7 +88,7 @@ func handmade(c *node.Config) {
 func TestSeedRefusal(t *testing.T) {
 	t.Parallel()
 	for _, seed := range []bool{true, false} {
-		srv := start(t, func(c *node.Config) { c.CompatSeed, c.ConnectTimeout = seed, 200*time.Millisecond })
+		srv := start(t, func(c *node.Config) { c.CompatSeed, c.ConnectTimeout = seed, time.Second })
 		srv.Of("/").Use(func(_ context.Context, s *node.Socket) error {
 			if s.Query().Get("token") != "good" {
 				return node.Refuse("bad token", nil)

@@ -241,7 +241,7 @@ func TestSlowDial(t *testing.T) {
 func TestAlone(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
-	short := func(cfg *natsio.Config) { cfg.Beat = 100 * time.Millisecond }
+	short := func(cfg *natsio.Config) { cfg.Beat = 400 * time.Millisecond }
 	a := c.join(t, "a", short)
 	if backplane.Alone(a) {
 		t.Error("alone before it can know")

@@ -147,7 +147,7 @@ func TestHomeDoesNotEnd(t *testing.T) {
 	over := make(chan struct{})
 	defer close(over)
 	nodes := cluster(t, 2, func(_ int, o *options) {
-		o.forward.WriteTimeout = 100 * time.Millisecond
+		o.forward.WriteTimeout = time.Second
 		o.servers = func(s *http.Server) {
 			h := s.Handler
 			s.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -356,7 +356,7 @@ func TestManyPolls(t *testing.T) {
 // poll that waits is none.
 func TestServerTimeouts(t *testing.T) {
 	t.Parallel()
-	const short = 100 * time.Millisecond
+	const short = time.Second // a busy machine answers a POST in less
 	nodes := cluster(t, 2, func(_ int, o *options) {
 		o.servers = func(s *http.Server) { s.ReadTimeout, s.WriteTimeout = short, short }
 	})
@@ -367,7 +367,7 @@ func TestServerTimeouts(t *testing.T) {
 	select {
 	case a := <-poll:
 		t.Fatalf("the poll was answered %d %s", a.status, a.body)
-	case <-time.After(5 * short):
+	case <-time.After(2 * short):
 	}
 	s.Send(transport.NewText([]byte("late")), 0, false)
 	if a := recv(t, poll, "the poll"); a.status != 200 || a.body != "4late" {

@@ -25,7 +25,7 @@ func patientHome(i int, o *options) {
 	if i == 0 {
 		o.transport.WriteTimeout = patience
 	} else {
-		o.forward.WriteTimeout = 100 * time.Millisecond
+		o.forward.WriteTimeout = 500 * time.Millisecond
 	}
 }
 
