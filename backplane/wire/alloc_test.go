@@ -4,6 +4,7 @@ package wire_test
 
 import (
 	"bytes"
+	"math"
 	"runtime"
 	"testing"
 
@@ -70,14 +71,20 @@ func TestAllocsOfHostileMessages(t *testing.T) {
 		"nothing but ff":  {0xff},
 	} {
 		data := append([]byte{1}, bytes.Repeat(unit, size/len(unit))...)
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		_, err := wire.Decode(data, backplane.Limits{})
-		runtime.ReadMemStats(&after)
-		if err == nil {
-			t.Errorf("%s: accepted", name)
+		// The counters are the whole process's, the runtime's own work included,
+		// which only adds: the least of a few is the decoder's.
+		n, count := uint64(math.MaxUint64), uint64(math.MaxUint64)
+		for range 5 {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			_, err := wire.Decode(data, backplane.Limits{})
+			runtime.ReadMemStats(&after)
+			if err == nil {
+				t.Errorf("%s: accepted", name)
+			}
+			n, count = min(n, after.TotalAlloc-before.TotalAlloc), min(count, after.Mallocs-before.Mallocs)
 		}
-		if n, count := after.TotalAlloc-before.TotalAlloc, after.Mallocs-before.Mallocs; n > 48<<10 || count > 60 {
+		if n > 48<<10 || count > 60 {
 			t.Errorf("%s: %d bytes in %d allocations", name, n, count)
 		}
 	}

@@ -215,7 +215,7 @@ func TestDecodeShort(t *testing.T) { // counts allocations, so not parallel
 		event(1, "c9ffffffff00"), event(1, "dcffff"), event(1, "deffff"), "81 a178 ddffffffff",
 	} {
 		msg := wire(t, claim)
-		if n := testing.AllocsPerRun(1, func() {
+		if n := testing.AllocsPerRun(20, func() {
 			err := msgpack.Decode(msg, protocol.Limits{}, &p)
 			if _, ok := errors.AsType[*protocol.SyntaxError](err); !ok {
 				t.Errorf("%s: %v", claim, err)
