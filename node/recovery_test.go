@@ -223,6 +223,9 @@ func TestRecoveryAfterDisconnect(t *testing.T) {
 			pid, _ := p.Recovery()
 			end(p, s)
 			closed(t, s.Context().Done(), "the end")
+			// The session ends a moment after the socket. A client that is as quick
+			// as that could go on with it, and would have missed nothing.
+			until(t, func() bool { return srv.Stats().Sessions == 0 })
 			q := srv.connect(t, "/", map[string]any{"pid": pid})
 			if again := wait(t, conns, "a socket"); again.Recovered() || q.ID() == s.ID() {
 				t.Error("recovered")
