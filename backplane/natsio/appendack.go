@@ -69,11 +69,7 @@ func (l *eventLog) confirmed(p *appending, duplicate bool) {
 		l.wake()
 		return
 	}
-	l.b.wg.Go(func() {
-		ctx, cancel := l.b.within(askTimeout)
-		defer cancel()
-		p.finish(l.stat(ctx, p.seq), nil)
-	})
+	l.b.wg.Go(func() { p.finish(l.locate(p), nil) })
 }
 
 // readAck reads the answer to a publication.

@@ -268,6 +268,28 @@ func (l *eventLog) entry(it feed.Item[[]byte], created int64) (backplane.Entry, 
 	}, true
 }
 
+// locate finds the position of an append that is stored, on a node that does not
+// tail. A log that does not answer is asked again as long as the append may take;
+// then the tag is not known.
+func (l *eventLog) locate(p *appending) backplane.Position {
+	for {
+		ctx, cancel := l.b.within(askTimeout)
+		pos := l.stat(ctx, p.seq)
+		cancel()
+		if pos.Tag != (backplane.Tag{}) || time.Now().After(p.giveUp) {
+			return pos
+		}
+		select {
+		case <-time.After(locateAgain):
+		case <-l.b.life.Done():
+			return pos
+		}
+	}
+}
+
+// locateAgain is the wait between two such questions.
+const locateAgain = 100 * time.Millisecond
+
 // stat finds the position of an entry that this node did not apply.
 func (l *eventLog) stat(ctx context.Context, seq uint64) backplane.Position {
 	pos := backplane.Position{Seq: seq}
