@@ -13,7 +13,7 @@ import (
 )
 
 // patience is how long a test waits for something that must happen.
-const patience = 10 * time.Second
+const patience = 30 * time.Second
 
 // app is a Handler that tells the test what it is told. Text and Binary echo
 // unless the test says otherwise.
