@@ -150,7 +150,7 @@ func (ns *Namespace) checkRooms(rooms []string) error {
 // its own socket only. OnConnect should use EmitAsync.
 //
 // Errors: ErrReserved, *LimitError, an encoding error, ErrClosed, ctx's error,
-// or the backplane's, in which case this server's own sockets have been served
+// ErrDegraded with LogDownLive, or the backplane's, in which case this server's own sockets have been served
 // if the event is not durable.
 func (b Broadcast) Emit(ctx context.Context, event string, args ...any) error {
 	if b.ns.template != nil {
@@ -268,7 +268,11 @@ func (b *Broadcast) emitDurable(ctx context.Context, t *target, f protocol.Frame
 	if log == nil {
 		return ErrNoLog
 	}
-	_, err := log.Append(ctx, b.envelope(t, f))
+	env := b.envelope(t, f)
+	if b.ns.srv.goesLive(log) {
+		return b.emitDegraded(ctx, t, env)
+	}
+	_, err := log.Append(ctx, env)
 	return err
 }
 

@@ -70,6 +70,10 @@ type Config struct {
 	// Recovery of connection state. It needs a backplane with a log.
 	Recovery Recovery
 
+	// LogDown says what becomes of a durable emit while the log takes no writes.
+	// Zero means LogDownWait.
+	LogDown LogDown
+
 	// CompatSeed selects the ways of python-socketio 1.x where they differ;
 	// see docs/compatibility.md.
 	CompatSeed bool
@@ -196,6 +200,9 @@ func (c Config) Validate() error {
 		if d.d < 0 {
 			bad("%s %v must not be negative", d.name, d.d)
 		}
+	}
+	if c.LogDown > LogDownLive {
+		bad("LogDown %d is neither LogDownWait nor LogDownLive", c.LogDown)
 	}
 	if c.Backplane == nil {
 		return errors.Join(errs...)

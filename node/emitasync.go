@@ -47,7 +47,15 @@ func (b Broadcast) EmitAsync(ctx context.Context, done func(error), event string
 	if err != nil {
 		return err
 	}
-	return b.ns.srv.appendAsync(ctx, b.envelope(&t, f), done)
+	env := b.envelope(&t, f)
+	if log := backplane.LogFor(b.ns.srv.cfg.Backplane, b.ns.name); log != nil && b.ns.srv.goesLive(log) {
+		if err := b.emitDegraded(ctx, &t, env); !errors.Is(err, ErrDegraded) {
+			return err
+		}
+		b.ns.srv.emitted(done, ErrDegraded)
+		return nil
+	}
+	return b.ns.srv.appendAsync(ctx, env, done)
 }
 
 // appendAsync queues an envelope for the log, as a task that Shutdown waits for.

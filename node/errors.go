@@ -19,6 +19,10 @@ var (
 	// ErrNoLog: a durable emit needs a backplane with a log.
 	ErrNoLog = errors.New("node: the backplane has no log for durable events")
 
+	// ErrDegraded: the log takes no writes, so the event was delivered at once
+	// and is not stored (LogDownLive).
+	ErrDegraded = errors.New("node: log takes no writes: the event was delivered to who is connected, and not stored")
+
 	// ErrNoAck: the client did not ask for an acknowledgement.
 	ErrNoAck = errors.New("node: the event asks for no acknowledgement")
 

@@ -57,3 +57,7 @@ func GoneFor(srv *Server, id string) time.Duration {
 	}
 	return time.Since(since)
 }
+
+// Degraded reports whether events were delivered that no log has, without a
+// break behind them yet.
+func Degraded(srv *Server) bool { return srv.degraded.pending() }

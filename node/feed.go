@@ -62,6 +62,9 @@ func (f *feed) Apply(entry backplane.Entry) {
 	e := resume.NewEntry(entry)
 	// The ring first: whoever sees the position of a shard finds the entry.
 	f.push(e)
+	if e.Envelope.Kind == backplane.KindBreak {
+		f.srv.degraded.over(e.Envelope.Origin, e.Envelope.ID)
+	}
 	f.deliver(e)
 	f.moved(e.Position)
 }

@@ -18,6 +18,7 @@ const (
 	opRooms
 	opTake
 	opOwned
+	opDegraded
 )
 
 // operation is the body of a request; which fields count depends on the op.
@@ -27,6 +28,8 @@ type operation struct {
 	Fetch fetchBody      `json:"fetch,omitzero"`
 	Take  takeBody       `json:"take,omitzero"`
 	Owned []ownedSession `json:"owned,omitzero"`
+
+	Emitted uint64 `json:"emitted,omitzero"` // the latest emit past the log
 }
 
 // operated is the answer to a join, a leave or a disconnect.
@@ -50,6 +53,9 @@ func (srv *Server) operate(d backplane.Delivery) {
 		srv.spawn(d, func() { finish(d, srv.recovery.serveTake(env.Origin, op.Take)) })
 	case opOwned:
 		srv.recovery.owned(env.Origin, op.Owned)
+		finish(d, nil)
+	case opDegraded:
+		srv.degraded.heard(env.Origin, op.Emitted)
 		finish(d, nil)
 	case opFetch:
 		srv.spawn(d, func() { answerFetch(d, ns, &t, op.Fetch) })

@@ -23,6 +23,9 @@ func (srv *Server) receive(d backplane.Delivery) {
 	if env == nil {
 		return
 	}
+	if env.Flags.Has(backplane.FlagDegraded) {
+		srv.degraded.heard(env.Origin, env.ID)
+	}
 	switch env.Kind {
 	case backplane.KindEvent:
 		ns := srv.known(env.Namespace)

@@ -110,6 +110,11 @@ func (r *recovery) resume(ctx context.Context, s *Socket, c *claim) (*session, e
 		ss.giveUp(s)
 		return nil, nil
 	}
+	if r.srv.degraded.pending() {
+		r.srv.stats.notRecovered[reasonDegraded].Add(1)
+		ss.giveUp(s)
+		return nil, nil
+	}
 	from, v := ss.judge(c.offset)
 	if v != resume.Resumable {
 		r.srv.stats.notRecovered[v].Add(1)
@@ -125,6 +130,7 @@ func (r *recovery) resume(ctx context.Context, s *Socket, c *claim) (*session, e
 const (
 	reasonUnknown  = resume.Verdicts + iota // no such session, or not this client's
 	reasonBehind                            // this node did not reach its position in time
+	reasonDegraded                          // servers emit past the log
 	notRecoveredBy                          // how many there are
 )
 
@@ -134,6 +140,8 @@ func notRecoveredReason(i int) string {
 		return "unknown"
 	case reasonBehind:
 		return "behind"
+	case reasonDegraded:
+		return "degraded"
 	}
 	return resume.Verdict(i).String()
 }

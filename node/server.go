@@ -41,6 +41,7 @@ type Server struct {
 	underway     underway
 	collectors   collectors
 	serverEvents serverEvents
+	degraded     degraded
 	recovery     *recovery // nil if off
 	feed         *feed     // nil without a log
 	subs         []backplane.Subscription
@@ -65,6 +66,7 @@ func New(cfg Config) (*Server, error) {
 	srv.underway.init()
 	srv.collectors.init(srv)
 	srv.serverEvents.init(srv)
+	srv.degraded.init(srv)
 	cfg.Transport.Token = srv.token
 	var err error
 	if srv.engine, err = transport.New(cfg.Transport, engineHandler{srv}); err != nil {
@@ -109,6 +111,7 @@ func (srv *Server) watchMembers() {
 		if ev.Kind == membership.Gone {
 			srv.cfg.Backplane.NodeDown(ev.Member.ID)
 			srv.journal().left(ev.Member.ID)
+			srv.degraded.left(ev.Member.ID)
 		}
 	}
 }

@@ -15,7 +15,7 @@ type serverStats struct {
 	lost, unknownLoss, unknownEnvelopes                   atomic.Uint64
 	serverEventsDropped                                   atomic.Uint64
 	recovered, sessionsExpired, replaysLost               atomic.Uint64
-	notJournaled, fenced                                  atomic.Uint64
+	notJournaled, fenced, degraded                        atomic.Uint64
 	notRecovered                                          [notRecoveredBy]atomic.Uint64
 }
 
@@ -50,6 +50,7 @@ type Stats struct {
 	SessionsWaiting     int               // of these, whose clients are away
 	NotJournaled        uint64            // changes of sessions made before they could be stored
 	Fenced              uint64            // sessions that another server took while it could not reach this one
+	Degraded            uint64            // durable emits that were delivered and not stored
 	RingEntries         int               // of the log, kept for clients that recover, now
 	RingBytes           int
 }
@@ -67,7 +68,7 @@ func (srv *Server) Stats() Stats {
 		SubscriptionsFailed: s.subscriptionsFailed.Load(), BackplaneLost: s.lost.Load(), BackplaneUnknown: s.unknownLoss.Load(),
 		EnvelopesUnknown: s.unknownEnvelopes.Load(), ServerEventsDropped: s.serverEventsDropped.Load(),
 		Recovered: s.recovered.Load(), ReplaysLost: s.replaysLost.Load(), SessionsExpired: s.sessionsExpired.Load(),
-		NotJournaled: s.notJournaled.Load(), Fenced: s.fenced.Load(),
+		NotJournaled: s.notJournaled.Load(), Fenced: s.fenced.Load(), Degraded: s.degraded.Load(),
 	}
 	srv.recovery.stats(&st)
 	for _, ns := range srv.Namespaces() {

@@ -114,6 +114,7 @@ type Queue struct {
 type Recovery struct {
 	Enabled        bool          `json:"enabled" doc:"Let clients come back with the same id, rooms and data, and get what they missed." reload:"restart"`
 	Window         time.Duration `json:"window" doc:"Time that a session waits for its client." reload:"restart"`
+	LogDown        string        `json:"log_down" values:"wait,live" doc:"What happens to a durable event while the store takes no writes: it waits up to 20s, or it is delivered at once to who is connected, is not stored, and clients that were away are let in anew." reload:"restart"`
 	SkipMiddleware bool          `json:"skip_middleware" doc:"Let a recovering client in without asking the middleware again." reload:"restart"`
 	MaxBytes       Size          `json:"max_bytes" doc:"Memory for past events, over all clients." reload:"restart"`
 	ReplayEvents   int           `json:"replay_events" doc:"Most events that a client may have missed." reload:"restart"`

@@ -28,7 +28,7 @@ func Default() Config {
 		NATS:    NATS{Provision: true},
 		Queue:   Queue{MaxBytes: 1 << 20, MaxMessages: 1024, Policy: "disconnect"},
 		Recovery: Recovery{
-			Enabled: true, Window: 2 * time.Minute, MaxBytes: 256 << 20,
+			Enabled: true, Window: 2 * time.Minute, LogDown: "wait", MaxBytes: 256 << 20,
 			ReplayEvents: 10_000, ReplayBytes: 4 << 20, SessionEvents: 256, SessionBytes: 64 << 10, MaxWaiting: 100_000,
 		},
 		Cookie:      Cookie{Path: "/", SameSite: "lax"},

@@ -31,9 +31,12 @@ func (c *Config) Node() node.Config {
 			ReplayEvents: r.ReplayEvents, ReplayBytes: int(r.ReplayBytes),
 			SessionEvents: r.SessionEvents, SessionBytes: int(r.SessionBytes), MaxWaiting: r.MaxWaiting,
 		},
+		LogDown:    logDown[r.LogDown],
 		CompatSeed: c.Compat.Seed,
 	}
 }
+
+var logDown = map[string]node.LogDown{"wait": node.LogDownWait, "live": node.LogDownLive}
 
 // Transport is the configuration of the Engine.IO layer alone.
 func (c *Config) Transport() transport.Config {

@@ -126,6 +126,7 @@ var ofServer = []metric{
 	count("siod_recovery_sessions_expired_total", "Sessions whose clients did not come back within recovery.window.", func(in *input) uint64 { return in.SessionsExpired }),
 	count("siod_recovery_sessions_fenced_total", "Sessions that another node took while it could not reach this one.", func(in *input) uint64 { return in.Fenced }),
 	count("siod_recovery_not_journaled_total", "Changes of sessions made before they could be stored: a node's sudden end would lose them.", func(in *input) uint64 { return in.NotJournaled }),
+	count("siod_degraded_emits_total", "Durable emits that were delivered at once and not stored, since the log took no writes (recovery.log_down).", func(in *input) uint64 { return in.Degraded }),
 	number("siod_recovery_sessions", "Sessions that clients can continue here.", func(in *input) int { return in.Sessions }),
 	number("siod_recovery_sessions_waiting", "Of these, those whose clients are away.", func(in *input) int { return in.SessionsWaiting }),
 	number("siod_recovery_events", "Past events kept for clients that recover.", func(in *input) int { return in.RingEntries }),
