@@ -1,26 +1,58 @@
 #!/bin/bash
-# Cross-node broadcast of a two-node peer cluster over a private redis-server.
+# Cross-node broadcast of two nodes: of ours, with NATS inside them, or of a
+# peer's over a private redis-server.
 #
-#   cluster.sh redis|streams|centrifuge
+#   cluster.sh ours|durable|redis|streams|centrifuge
 #
-# Needs redis-server, and for the first two `npm install` in node/, for the
-# last a built centrifuge/server. Ends only the processes it started. Ports by
-# environment: PORT1 (3711), PORT2 (3712), REDIS_PORT (6390).
+# "durable" is ours with connection state recovery: every broadcast goes through
+# the log, which the first node stores in memory.
+#
+# Needs bin/target (`make build`), or redis-server and for "redis" and "streams"
+# `npm install` in node/, for "centrifuge" a built centrifuge/server. Ends only
+# the processes it started. Ports by environment: PORT1 (3711), PORT2 (3712),
+# REDIS_PORT (6390); ours takes those 20 and 40 above the first two as well.
 set -u
 kind=$1
 cd "$(dirname "$0")" || exit 1
 SIOBENCH=${SIOBENCH:-../../.cache/bin/siobench}
 PORT1=${PORT1:-3711} PORT2=${PORT2:-3712} REDIS_PORT=${REDIS_PORT:-6390}
-for p in $PORT1 $PORT2 $REDIS_PORT; do
+TARGET=${TARGET:-../../bin/target}
+own=
+[[ $kind = ours || $kind = durable ]] && own=1
+if [[ $own ]]; then
+	ports="$PORT1 $PORT2 $((PORT1 + 20)) $((PORT2 + 20)) $((PORT1 + 40)) $((PORT2 + 40))"
+else
+	ports="$PORT1 $PORT2 $REDIS_PORT"
+fi
+for p in $ports; do
 	if (echo >"/dev/tcp/127.0.0.1/$p") 2>/dev/null; then
 		echo "{\"label\":\"$kind-2nodes\",\"error\":\"port $p is taken\"}"
 		exit 1
 	fi
 done
-redis-server --port "$REDIS_PORT" --bind 127.0.0.1 --save '' --appendonly no --daemonize no >/dev/null 2>&1 &
-r=$!
+dir=$(mktemp -d)
+a='' b='' r=''
+trap 'kill $a $b $r 2>/dev/null; wait; rm -rf "$dir"' EXIT
+[[ $own ]] || redis-server --port "$REDIS_PORT" --bind 127.0.0.1 --save '' --appendonly no --daemonize no >/dev/null 2>&1 &
+[[ $own ]] || r=$!
 sleep 0.7
-if [ "$kind" = centrifuge ]; then
+if [[ $own ]]; then
+	proto=sio4
+	head -c 32 /dev/urandom | base64 >"$dir/secret"
+	export SIOD_CLUSTER_SECRET_FILE=$dir/secret SIOD_LOG_LEVEL=warn
+	start() { # PORT FLAG...
+		local port=$1
+		shift
+		[[ $kind = durable ]] && set -- --recovery --store-expect 1 "$@"
+		"$TARGET" --app bench --listen "127.0.0.1:$port" --internal-listen "127.0.0.1:$((port + 40))" \
+			--gossip-listen "127.0.0.1:$((port + 20))" --join "127.0.0.1:$((PORT1 + 20)),127.0.0.1:$((PORT2 + 20))" \
+			"$@" >"$dir/$port.log" 2>&1 &
+	}
+	start "$PORT1" --node-name a $([[ $kind = durable ]] && echo --store)
+	a=$!
+	start "$PORT2" --node-name b
+	b=$!
+elif [ "$kind" = centrifuge ]; then
 	proto=centrifuge
 	REDIS=127.0.0.1:$REDIS_PORT centrifuge/server "127.0.0.1:$PORT1" >/dev/null 2>&1 &
 	a=$!
@@ -33,7 +65,6 @@ else
 	REDIS=redis://127.0.0.1:$REDIS_PORT ADAPTER=$kind PORT=$PORT2 node node/server.js >/dev/null 2>&1 &
 	b=$!
 fi
-trap 'kill $a $b 2>/dev/null; wait $a $b 2>/dev/null; kill $r 2>/dev/null; wait $r 2>/dev/null' EXIT
 for p in $PORT1 $PORT2; do
 	for _ in $(seq 100); do
 		(echo >"/dev/tcp/127.0.0.1/$p") 2>/dev/null && break
@@ -41,7 +72,7 @@ for p in $PORT1 $PORT2; do
 	done
 done
 sleep 1
-s() { timeout 120 "$SIOBENCH" -proto $proto -addr "127.0.0.1:$PORT1,127.0.0.1:$PORT2" -pid "$a,$b,$r" -label "$kind-2nodes" "$@"; }
+s() { timeout 120 "$SIOBENCH" -proto $proto -addr "127.0.0.1:$PORT1,127.0.0.1:$PORT2" -pid "$a,$b${r:+,$r}" -label "$kind-2nodes" "$@"; }
 s -mode fanout -n 1000 -count 60 -warm 10 -window 4 -max 30s
 s -mode fanout -n 1000 -count 50 -warm 5 -rate 10 -max 30s
 s -mode fanout -n 2 -count 500 -warm 50 -rate 200 -max 20s
