@@ -8,6 +8,7 @@ CLIENTS ?= 20000
 DROPS ?= 10000
 KILLS ?= 20
 FAULTS ?= 60s
+NATS ?= 0
 SEED ?= 0
 BASE ?=
 
@@ -40,12 +41,12 @@ recovery: ## Lose DROPS=10000 connections in each configuration of servers; SEED
 	go test -count=1 -timeout 60m -v -run TestDrops ./test/recovery -drops $(DROPS) -seed $(SEED)
 
 .PHONY: kill
-kill: ## End servers by SIGKILL, KILLS=20 times, under 300 clients; SEED=<number> repeats a plan
-	go test -count=1 -timeout 60m -v -run TestKill ./test/kill -kills $(KILLS) -seed $(SEED) -servers 4 -clients 300 -go-clients 24 -rooms 50 -rate 200 -changes 20 -window 30s
+kill: ## End servers by SIGKILL, KILLS=20 times, under 300 clients; SEED=<number> repeats a plan, NATS=3 has as many NATS servers outside
+	go test -count=1 -timeout 60m -v -run TestKill ./test/kill -kills $(KILLS) -seed $(SEED) -nats $(NATS) -servers 4 -clients 300 -go-clients 24 -rooms 50 -rate 200 -changes 20 -window 30s
 
 .PHONY: faults
-faults: ## Depose, kill and cut off servers under 200 clients, FAULTS=60s for each kind of fault; SEED=<number> repeats a plan
-	go test -count=1 -timeout 60m -v -run TestFaults ./test/kill -faults $(FAULTS) -seed $(SEED) -servers 4 -clients 180 -go-clients 24 -rooms 50 -rate 500 -changes 20 -window 30s
+faults: ## Depose, kill and cut off servers under 200 clients, FAULTS=60s for each kind of fault; SEED and NATS as for kill
+	go test -count=1 -timeout 60m -v -run TestFaults ./test/kill -faults $(FAULTS) -seed $(SEED) -nats $(NATS) -servers 4 -clients 180 -go-clients 24 -rooms 50 -rate 500 -changes 20 -window 30s
 
 .PHONY: lint
 lint: ## Format, vet, staticcheck, shell syntax and import rules only

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/siod-io/siod/test/internal/natsserver"
 	"github.com/siod-io/siod/test/internal/target"
 )
 
@@ -31,9 +32,9 @@ func three(t *testing.T, more ...string) []*target.Server {
 }
 
 // threeOn starts three nodes on NATS servers of their own.
-func threeOn(t *testing.T, e *external, more ...string) []*target.Server {
+func threeOn(t *testing.T, outside []*natsserver.Server, more ...string) []*target.Server {
 	t.Helper()
-	more = append([]string{"--nats-url", e.url, "--store-expect", strconv.Itoa(len(e.servers))}, more...)
+	more = append([]string{"--nats-url", natsserver.URL(outside), "--store-expect", strconv.Itoa(len(outside))}, more...)
 	nodes := target.StartAll(t, arguments(t, more...)...)
 	for _, s := range nodes {
 		whole(t, s, 0)

@@ -16,7 +16,7 @@ func TestFaults(t *testing.T) {
 		return
 	}
 	dir := t.TempDir()
-	h := newHosts(t, *servers)
+	h := newHosts(t, *servers+*outside)
 	w := newWorld(t, dir, &h)
 	stop := make(chan struct{})
 	var busy sync.WaitGroup
@@ -71,33 +71,59 @@ func (w *world) stepDown() bool {
 	return len(line) > 1 && string(line[1]) == "true"
 }
 
-// resetRoutes breaks the routes of a server that stores nothing, if there is
-// one, and of one that does.
+// resetRoutes breaks the routes of a server that stores, and of one that does
+// not, if there is one.
 func (w *world) resetRoutes() bool {
 	pause(nil, 700*time.Millisecond)
-	if last := len(w.boots) - 1; last >= 3 {
-		w.hosts.reset(last)
+	stores, all := 3, len(w.boots)
+	if len(w.outside) > 0 {
+		w.hosts.reset(all + w.rand.IntN(len(w.outside)))
+		return true
 	}
-	w.hosts.reset(w.rand.IntN(3))
+	if all > stores {
+		w.hosts.reset(all - 1)
+	}
+	w.hosts.reset(w.rand.IntN(stores))
 	return true
 }
 
-func (w *world) killLeader(dir string) {
+// hostOfLeader is the number of the host whose NATS server leads the log.
+func (w *world) hostOfLeader() int {
 	w.t.Helper()
 	var i int
-	if _, err := fmt.Sscanf(w.leader(), "server-%d", &i); err != nil {
-		w.t.Fatalf("seed %d: nobody leads the log", w.seed)
+	leader := w.leader()
+	if _, err := fmt.Sscanf(leader, "server-%d", &i); err == nil {
+		return i
 	}
+	if _, err := fmt.Sscanf(leader, "nats%d", &i); err != nil {
+		w.t.Fatalf("seed %d: nobody leads the log, but %q", w.seed, leader)
+	}
+	return len(w.boots) + i
+}
+
+// killLeader ends the log's leader without a word, and starts it again.
+func (w *world) killLeader(dir string) {
+	w.t.Helper()
 	w.leaders++
-	w.replace(i, dir, true)
+	i := w.hostOfLeader()
+	if i < len(w.boots) {
+		w.replace(i, dir, true)
+		return
+	}
+	s := w.outside[i-len(w.boots)]
+	s.Kill()
+	pause(nil, time.Duration(w.rand.Int64N(int64(2*time.Second))))
+	s.Again()
+	w.hostOfLeader()
+	pause(nil, 2*time.Second)
 }
 
 // partition cuts a server off from the others, the log's leader every other
 // time, for less than its emits may wait.
 func (w *world) partition() bool {
-	i := w.rand.IntN(len(w.boots))
+	i := w.rand.IntN(len(w.boots) + len(w.outside))
 	if w.rand.IntN(2) == 0 {
-		_, _ = fmt.Sscanf(w.leader(), "server-%d", &i)
+		i = w.hostOfLeader()
 	}
 	w.hosts.cut(i)
 	pause(nil, 2*time.Second+time.Duration(w.rand.Int64N(int64(6*time.Second))))

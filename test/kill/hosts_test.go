@@ -56,10 +56,12 @@ const (
 const (
 	gossipPort = 7946
 	routesPort = 6222
+	natsPort   = 4222
 	clientPort = 3000
 )
 
-// hosts are machines on two networks, one for each server.
+// hosts are machines on two networks, one for each server and each NATS server
+// outside.
 type hosts struct{ t *testing.T }
 
 // newHosts lays the networks. The process has to be in namespaces of its own.
@@ -101,10 +103,10 @@ func (h hosts) cut(i int) { h.ip("link set %s nomaster", port("cluster", i)) }
 
 func (h hosts) heal(i int) { h.ip("link set %s master cluster", port("cluster", i)) }
 
-// reset ends the connections between a host's NATS server and the others; what
-// was on its way is lost.
+// reset ends the connections of a host's NATS server to others, and to clients
+// elsewhere; what was on its way is lost.
 func (h hosts) reset(i int) {
-	filter := fmt.Sprintf("sport = :%d or dport = :%d", routesPort, routesPort)
+	filter := fmt.Sprintf("sport = :%d or dport = :%d or sport = :%d", routesPort, routesPort, natsPort)
 	h.run("ip", "netns", "exec", hostName(i), "ss", "-t", "-K", filter)
 }
 

@@ -14,6 +14,7 @@ var (
 	kills     = flag.Int("kills", 3, "servers to kill")
 	seed      = flag.Uint64("seed", 0, "seed of the plan; 0 draws one")
 	faultsFor = flag.Duration("faults", 5*time.Second, "how long TestFaults makes each kind of fault")
+	outside   = flag.Int("nats", 0, "NATS servers outside, 1 or 3, that store; 0: those within the servers")
 	servers   = flag.Int("servers", 3, "server processes, three of which store")
 	clients   = flag.Int("clients", 24, "clients of socket.io-client 4.8.4")
 	goClients = flag.Int("go-clients", 6, "clients of package client")

@@ -2,6 +2,7 @@ package kill
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -60,6 +61,7 @@ func launch(s settings, host string, note func(p *process, line []json.RawMessag
 	if host == "" {
 		s.Gossip, s.Routes, s.Clients = anywhere, anywhere, anywhere
 	}
+	s.Replicas = cmp.Or(s.Replicas, 3)
 	config, err := json.Marshal(s)
 	if err != nil {
 		return nil, err
@@ -118,7 +120,7 @@ func (p *process) hear(line []json.RawMessage, note func(*process, []json.RawMes
 		p.id = word(line, 2)
 		p.addr.Store(&addr)
 		close(p.listens)
-	case "leader", "stats", "stopped", "stepped", "last", "end", "begun", "pending", "asked":
+	case "leader", "stats", "stopped", "stepped", "last", "end", "begun", "pending", "asked", "members", "counted", "stored":
 		p.answers <- line
 	case "ack":
 		p.ackOnce.Do(func() { close(p.acked) })

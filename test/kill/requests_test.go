@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/siod-io/siod/client"
+	"github.com/siod-io/siod/test/internal/natsserver"
 )
 
 // soon is how long a request may go on after a server that it concerns was
@@ -19,29 +20,20 @@ const soon = 5 * time.Second
 // TestRequestsAtDeath: requests to all servers, of which one is killed, end soon
 // with what the others answered, and name it.
 func TestRequestsAtDeath(t *testing.T) {
+	t.Run("embedded", func(t *testing.T) { requestsAtDeath(t, nil) })
+	t.Run("external", func(t *testing.T) {
+		requestsAtDeath(t, natsserver.Start(t, natsserver.Build(t), natsserver.Loopback(t, 1)...))
+	})
+}
+
+func requestsAtDeath(t *testing.T, nats []*natsserver.Server) {
 	const servers, each = 3, 4
-	dir := t.TempDir()
-	var all []*process
-	t.Cleanup(func() {
-		for _, p := range all {
-			p.kill()
+	all := startServers(t, servers, func(s *settings) {
+		if len(nats) > 0 {
+			s.NATS, s.Store, s.Replicas = natsserver.URL(nats), false, len(nats)
 		}
 	})
-	var join []string
-	for i := range servers {
-		name := fmt.Sprintf("server-%d", i)
-		p, err := launch(settings{
-			Name: name, Store: true, Dir: filepath.Join(dir, name), Join: join, Window: *window, Rooms: 1, Rate: 1,
-		}, "", func(*process, []json.RawMessage) error { return nil })
-		if err != nil {
-			t.Fatal(err)
-		}
-		all = append(all, p)
-		await(t, p, p.gossips)
-		join = append(join, *p.gossip.Load())
-	}
 	for _, p := range all {
-		await(t, p, p.listens)
 		for range each {
 			answering(t, *p.addr.Load())
 		}
@@ -85,6 +77,35 @@ func TestRequestsAtDeath(t *testing.T) {
 	}
 }
 
+// startServers starts servers that hardly emit, and waits until they take
+// clients. The test kills them.
+func startServers(t testing.TB, n int, change func(*settings)) (all []*process) {
+	t.Helper()
+	dir := t.TempDir()
+	t.Cleanup(func() {
+		for _, p := range all {
+			p.kill()
+		}
+	})
+	var join []string
+	for i := range n {
+		name := fmt.Sprintf("server-%d", i)
+		s := settings{Name: name, Store: i < 3, Dir: filepath.Join(dir, name), Join: join, Window: *window, Rooms: 1, Rate: 1}
+		change(&s)
+		p, err := launch(s, "", func(*process, []json.RawMessage) error { return nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, p)
+		await(t, p, p.gossips)
+		join = append(join, *p.gossip.Load())
+	}
+	for _, p := range all {
+		await(t, p, p.listens)
+	}
+	return all
+}
+
 // request has a server make its requests, and returns what became of them.
 func request(t *testing.T, p *process) map[string]*outcomes {
 	t.Helper()
@@ -109,7 +130,7 @@ func awaitRequests(t *testing.T, p *process) (kinds map[string]*outcomes) {
 	return kinds
 }
 
-func await(t *testing.T, p *process, done <-chan struct{}) {
+func await(t testing.TB, p *process, done <-chan struct{}) {
 	t.Helper()
 	select {
 	case <-done:

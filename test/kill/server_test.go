@@ -37,6 +37,9 @@ type settings struct {
 	Rate   float64 // durable emits a second
 	Rooms  int
 
+	NATS     string // servers outside; "": it has one of its own
+	Replicas int    // servers that store
+
 	// Where it listens.
 	Gossip, Routes, Clients string
 }
@@ -132,17 +135,23 @@ func (s *server) start(ctx context.Context) error {
 		return err
 	}
 	s.say("gossip", s.gossip.Addr())
-	s.nats, err = embedded.Start(ctx, embedded.Config{
-		Name: s.Name, Cluster: clusterName, Store: 3, IsStore: s.Store, Dir: s.Dir, Members: s.gossip,
-		Routes: embedded.RouteConfig{Listen: s.Routes, Secrets: secrets, Insecure: true}, Logger: log,
-	})
-	if err != nil {
-		return err
+	if s.NATS == "" {
+		s.nats, err = embedded.Start(ctx, embedded.Config{
+			Name: s.Name, Cluster: clusterName, Store: s.Replicas, IsStore: s.Store, Dir: s.Dir, Members: s.gossip,
+			Routes: embedded.RouteConfig{Listen: s.Routes, Secrets: secrets, Insecure: true}, Logger: log,
+		})
+		if err != nil {
+			return err
+		}
 	}
 	if err := s.connect(ctx, log); err != nil {
 		return err
 	}
-	nc, err := nats.Connect("", append(s.nats.NodeOptions(), nats.InProcessServer(s.nats), nats.CustomInboxPrefix("_INBOX_node.kill"))...)
+	var options []nats.Option
+	if s.nats != nil {
+		options = append(s.nats.NodeOptions(), nats.InProcessServer(s.nats))
+	}
+	nc, err := nats.Connect(s.NATS, append(options, nats.CustomInboxPrefix("_INBOX_node.kill"), nats.MaxReconnects(-1))...)
 	if err != nil {
 		return err
 	}
@@ -173,13 +182,16 @@ func (s *server) connect(ctx context.Context, log *slog.Logger) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	cfg := natsio.Config{
-		ID: s.id, Token: membership.Token(s.id), Cluster: clusterName, InProcess: s.nats, Options: s.nats.NodeOptions(), Logger: log,
+		ID: s.id, Token: membership.Token(s.id), Cluster: clusterName, URL: s.NATS, Logger: log,
 		Log: &natsio.LogConfig{
-			Replicas: 3, Window: logKept, Existing: !s.Store,
+			Replicas: s.Replicas, Window: logKept, Existing: s.NATS == "" && !s.Store,
 			Nodes: func() int { return len(s.gossip.Members()) },
 		},
 		// Within a sixth of its window the store has to find a new leader.
-		Sessions: &natsio.SessionConfig{Replicas: 3, File: true, Window: max(s.Window, time.Minute), Existing: !s.Store},
+		Sessions: &natsio.SessionConfig{Replicas: s.Replicas, File: true, Window: max(s.Window, time.Minute), Existing: s.NATS == "" && !s.Store},
+	}
+	if s.nats != nil {
+		cfg.InProcess, cfg.Options = s.nats, s.nats.NodeOptions()
 	}
 	for {
 		// A question to a leader that is no more may never be answered.
@@ -211,6 +223,18 @@ func (s *server) handlers() {
 			return nil
 		}
 		return sock.Emit(ctx, "born", sock.ID())
+	})
+	ns.OnEvent("echo", func(ctx context.Context, e *node.Event) error { return e.Ack() })
+	ns.OnEvent("cast", func(ctx context.Context, e *node.Event) error {
+		var kind, event string
+		if err := e.Decode(&kind, &event); err != nil {
+			return err
+		}
+		to := ns.To().Fast()
+		if kind == "volatile" {
+			to = to.Volatile()
+		}
+		return to.Emit(ctx, event)
 	})
 	// Its answer is an event, which says at which position the change was made.
 	ns.OnEvent("room", func(ctx context.Context, e *node.Event) error {

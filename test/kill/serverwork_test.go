@@ -104,6 +104,18 @@ func (s *server) obey(command string) error {
 			"fenced": st.Fenced, "replaysLost": st.ReplaysLost, "log": s.bp.LogStats()[0], "sessions": s.bp.SessionStats()})
 	case "log":
 		return s.dump(ctx)
+	case "store":
+		once, cancel := context.WithTimeout(ctx, 500*time.Millisecond)
+		defer cancel()
+		s.say("stored", s.srv.Of("/").To().Emit(once, "last:"+s.id) == nil)
+	case "members":
+		s.say("members", len(s.gossip.Members()))
+	case "count":
+		n, err := s.srv.Of("/").To().CountSockets(ctx)
+		if err != nil {
+			return err
+		}
+		s.say("counted", n)
 	case "begin":
 		s.begin()
 		s.say("begun")
@@ -136,7 +148,8 @@ func (s *server) dump(ctx context.Context) error {
 	return nil
 }
 
-// leader is the name of the server that leads the log; "" if none does.
+// leader is the name of the server that leads the log, also if it is the only
+// one; "" if none does.
 func (s *server) leader(ctx context.Context) (string, error) {
 	sp, err := subject.New(clusterName)
 	if err != nil {
@@ -146,7 +159,13 @@ func (s *server) leader(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return stream.CachedInfo().Cluster.Leader, nil
+	if c := stream.CachedInfo().Cluster; c != nil && c.Leader != "" {
+		return c.Leader, nil
+	}
+	if s.Replicas == 1 {
+		return s.asks.Conn().ConnectedServerName(), nil
+	}
+	return "", nil
 }
 
 // stepDown has the log's leader give up its place.

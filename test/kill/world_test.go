@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/siod-io/siod/test/internal/natsserver"
 )
 
 // world is the cluster with its clients.
@@ -35,7 +37,8 @@ type world struct {
 	filled  uint64        // entries that did not come to a boot by themselves
 	twice   uint64        // acknowledgements that said that an entry was stored already
 
-	hosts *hosts // of the servers; nil: loopback is all there is
+	hosts   *hosts // of the servers; nil: loopback is all there is
+	outside []*natsserver.Server
 }
 
 // patience bounds every wait; none waits it out.
@@ -56,6 +59,9 @@ func newWorld(t *testing.T, dir string, h *hosts) *world {
 			p.kill()
 		}
 	})
+	if *outside > 0 {
+		w.outside = natsserver.Start(t, natsserver.Build(t), w.places()...)
+	}
 	for i := range w.boots {
 		w.launch(i, dir)
 	}
@@ -86,6 +92,9 @@ func (w *world) launch(i int, dir string) {
 		// One of them is down for some of the time.
 		Rate: 1.15 * *rate / float64(*servers),
 	}
+	if len(w.outside) > 0 {
+		s.NATS, s.Store, s.Replicas = natsserver.URL(w.outside), false, len(w.outside)
+	}
 	for _, p := range w.living() {
 		s.Join = append(s.Join, *p.gossip.Load())
 	}
@@ -104,6 +113,23 @@ func (w *world) launch(i int, dir string) {
 	w.ends = append(w.ends, p)
 	w.mu.Unlock()
 	w.reached(p, "gossip", p.gossips)
+}
+
+// places are where NATS servers outside are: behind the servers, if there are
+// hosts.
+func (w *world) places() []natsserver.Place {
+	if w.hosts == nil {
+		return natsserver.Loopback(w.t, *outside)
+	}
+	places := make([]natsserver.Place, *outside)
+	for n := range places {
+		i := len(w.boots) + n
+		places[n] = natsserver.Place{
+			Clients: address(clusterNet, i, natsPort), Routes: address(clusterNet, i, routesPort),
+			Via: []string{"ip", "netns", "exec", hostName(i)},
+		}
+	}
+	return places
 }
 
 // await waits until server i takes clients.
