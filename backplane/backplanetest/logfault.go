@@ -150,7 +150,8 @@ func logHeldFails(s *suite) {
 	a := s.join("a")
 	f := s.tail(a)
 	s.HoldLogs(s.T)
-	_, err := s.log(a).Append(s.within(50*time.Millisecond), event(a, 1, "/"))
+	// Long enough for the log's refusal to come: with a try on its way nobody knows.
+	_, err := s.log(a).Append(s.within(time.Second), event(a, 1, "/"))
 	if !errors.Is(err, backplane.ErrLogDown) || !errors.Is(err, context.DeadlineExceeded) {
 		s.Errorf("append: %v", err)
 	}
@@ -158,7 +159,7 @@ func logHeldFails(s *suite) {
 	ctx, cancel := context.WithCancel(s.ctx)
 	s.check(s.log(a).AppendAsync(ctx, event(a, 2, "/"), func(_ backplane.Position, err error) { failed <- err }))
 	cancel()
-	if err := <-failed; !errors.Is(err, backplane.ErrLogDown) || !errors.Is(err, context.Canceled) {
+	if err := <-failed; !errors.Is(err, backplane.ErrLogDown) && !errors.Is(err, backplane.ErrOutcomeUnknown) || !errors.Is(err, context.Canceled) {
 		s.Errorf("asynchronous append: %v", err)
 	}
 	s.ReleaseLogs(s.T)
