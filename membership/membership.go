@@ -41,8 +41,8 @@ type Membership interface {
 	// ByToken returns the present member whose token begins its socket ids.
 	ByToken(token string) (Member, bool)
 
-	// Watch reports the present members, Self included, as Joined, and from then on
-	// every change, until ctx ends or this node left; then the channel is closed.
+	// Watch reports the members that are present when it is called, Self included,
+	// as Joined, and from then on every change, until ctx ends or this node left; then the channel is closed.
 	// Events of one member come in order; changes that follow each other faster
 	// than they are received are folded into the latest, so a slow receiver
 	// never delays anybody, and nothing is kept beyond one event per member. A

@@ -201,7 +201,8 @@ func (t *Table) Watch(ctx context.Context) <-chan Event {
 		t.watchers = make(map[*watcher]struct{})
 	}
 	t.watchers[w] = struct{}{}
+	begun := t.present
 	t.mu.Unlock()
-	go w.run(ctx)
+	go w.run(ctx, begun)
 	return w.events
 }

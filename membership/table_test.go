@@ -202,6 +202,31 @@ func TestWatchReportsEndsFirst(t *testing.T) {
 	}
 }
 
+// Who goes between the call of Watch and the first event is reported, too.
+func TestWatchBegins(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var table Table
+		for _, id := range []string{"a", "b"} {
+			if err := table.Put(named(id, "", 0)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w := table.Watch(t.Context())
+		table.Remove("a", Dead) // before its goroutine runs, mostly
+		synctest.Wait()
+		table.Remove("b", Dead) // while it waits to report a
+		var got []string
+		for range 4 {
+			ev := <-w
+			got = append(got, ev.Kind.String()+" "+ev.Member.ID)
+		}
+		if want := []string{"joined a", "joined b", "gone a", "gone b"}; !slices.Equal(got, want) {
+			t.Errorf("%v", got)
+		}
+	})
+}
+
 // What was forgotten about a member that is gone is taken from what was known.
 func TestWatchAfterManyEnds(t *testing.T) {
 	t.Parallel()

@@ -17,11 +17,21 @@ type watcher struct {
 	known map[string]Member // as reported, by the goroutine of run
 }
 
-// run is the goroutine of a watch.
-func (w *watcher) run(ctx context.Context) {
+// run is the goroutine of a watch that began when these members were present.
+// They are reported even if they are gone by now, since somebody may wait for
+// their end.
+func (w *watcher) run(ctx context.Context, begun []Member) {
 	defer close(w.events)
 	defer w.forget()
 	w.known = make(map[string]Member)
+	for _, m := range begun {
+		select {
+		case w.events <- Event{Joined, m}:
+			w.known[m.ID] = m
+		case <-ctx.Done():
+			return
+		}
+	}
 	for {
 		present, closed := w.t.snapshot()
 		if !w.report(ctx, w.diff(present)) {

@@ -261,12 +261,12 @@ func TestFencedServer(t *testing.T) {
 // comes.
 func TestJournalPastTheWindow(t *testing.T) {
 	t.Parallel()
-	all := journaling(t, 2, func(cfg *node.Config) { cfg.Recovery.Window = 2 * time.Second })
+	all := journaling(t, 2, func(cfg *node.Config) { cfg.Recovery.Window = time.Second })
 	conns := sockets(all[0].Of("/"))
 	p := all[0].connect(t, "/", nil)
 	recorded(t, wait(t, conns, "a socket"))
 	all[0].kill(t)
-	until(t, func() bool { return node.GoneFor(all[1].Server, all[0].ID()) > 2*time.Second })
+	until(t, func() bool { return node.GoneFor(all[1].Server, all[0].ID()) > time.Second })
 	q := p.twin(all[1].server, nil)
 	must(t, q.Connect(t.Context()))
 	if q.ID() == p.ID() {

@@ -73,11 +73,12 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	srv.root = srv.Of(protocol.Root)
+	members := srv.cfg.Membership.Watch(srv.ctx) // from now on: of who went before nothing is told
 	if err := srv.attach(); err != nil {
 		_ = srv.Shutdown(context.Background())
 		return nil, err
 	}
-	srv.tasks.start(srv.watchMembers)
+	srv.tasks.start(func() { srv.watchMembers(members) })
 	if srv.recovery != nil {
 		srv.tasks.start(srv.recovery.runTellHomes)
 	}
@@ -106,8 +107,8 @@ func (srv *Server) attach() error {
 }
 
 // watchMembers passes deaths on, so that nobody waits for the dead.
-func (srv *Server) watchMembers() {
-	for ev := range srv.cfg.Membership.Watch(srv.ctx) {
+func (srv *Server) watchMembers(members <-chan membership.Event) {
+	for ev := range members {
 		if ev.Kind == membership.Gone {
 			srv.cfg.Backplane.NodeDown(ev.Member.ID)
 			srv.journal().left(ev.Member.ID)
