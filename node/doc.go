@@ -69,7 +69,9 @@
 // Handlers of OnRoom, OnAnyOutgoing and Broadcast calls run in the goroutine
 // of whoever caused them. Where sessions are stored, one records them, and one
 // reads at the start what the log holds from before; an operation of another
-// server then has one until it is stored.
+// server then has one until it is stored. While durable emits go live since the
+// log takes no writes, one waits to store this server's break record, and one
+// for each server that died before it could.
 //
 // # Locks
 //
@@ -87,7 +89,7 @@
 //	session.mu       whose the session is, and its history
 //	recovery.mu, feed.mu
 //
-// mailbox.mu, workers.mu, Namespace.mu, roomEvents.mu, serverEvents.mu, lapses.mu
-// and those of the journal are leaves. The application's code is called under
+// mailbox.mu, workers.mu, Namespace.mu, roomEvents.mu, serverEvents.mu, lapses.mu,
+// degraded.mu and those of the journal are leaves. The application's code is called under
 // none of them, but for OnRoom, which may run under session.turn and session.pen.
 package node
