@@ -138,16 +138,19 @@ func (d *degraded) storeBreak(origin string, id uint64, meanwhile func()) bool {
 	tick := time.NewTicker(degradedAgain)
 	defer tick.Stop()
 	if err != nil { // its queue is full
-		select {
-		case <-tick.C:
-		case <-d.srv.ctx.Done():
-		}
-		return false
+		done <- err
 	}
 	for {
 		select {
 		case err := <-done:
-			return err == nil
+			if err == nil {
+				return true
+			}
+			select { // a log that refuses at once is not asked all the time
+			case <-tick.C:
+			case <-d.srv.ctx.Done():
+			}
+			return false
 		case <-tick.C:
 			meanwhile()
 		case <-d.srv.ctx.Done():
