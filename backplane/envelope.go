@@ -53,8 +53,8 @@ const (
 	FlagUncompressed
 
 	// FlagDegraded: a durable emit that went the fast way because its log took
-	// no writes. Who sees one refuses recoveries until the KindBreak record of
-	// its origin.
+	// no writes. Its server has told all others before, in a request: anybody
+	// who may publish events may set this.
 	FlagDegraded
 
 	// FlagOrdered: in a log it must not overtake, nor be overtaken by, others

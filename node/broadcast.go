@@ -3,7 +3,9 @@ package node
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
+	"unicode/utf8"
 
 	"github.com/siod-io/siod/backplane"
 	"github.com/siod-io/siod/protocol"
@@ -137,6 +139,9 @@ func (ns *Namespace) checkRooms(rooms []string) error {
 	for _, r := range rooms {
 		if err := checkLimit("room name", len(r), ns.srv.cfg.MaxRoom); err != nil {
 			return err
+		}
+		if !utf8.ValidString(r) {
+			return fmt.Errorf("%w: %.40q", ErrRoomName, r)
 		}
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -379,4 +380,28 @@ func TestVolatile(t *testing.T) {
 	if n := srv.Stats().Transport.VolatileDropped; n != 200 {
 		t.Errorf("%d dropped", n)
 	}
+}
+
+// A room whose name is not UTF-8 could not be told to other servers.
+func TestRoomNames(t *testing.T) {
+	t.Parallel()
+	srv := start(t, nil)
+	conns := sockets(srv.Of("/"))
+	srv.connect(t, "/", nil)
+	s := wait(t, conns, "a socket")
+	const bad = "caf\xe9"
+	for what, err := range map[string]error{
+		"Join":        s.Join("good", bad),
+		"SocketsJoin": srv.Of("/").To().SocketsJoin(t.Context(), bad),
+		"Emit":        srv.Of("/").To(bad).Emit(t.Context(), "x"),
+		"Except":      srv.Of("/").Except(bad).Emit(t.Context(), "x"),
+	} {
+		if !errors.Is(err, node.ErrRoomName) || !strings.Contains(err.Error(), `"caf\xe9"`) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if slices.Contains(s.Rooms(), "good") {
+		t.Error("it joined one of the two")
+	}
+	must(t, s.Join("café", "日本", "a\x00b"))
 }

@@ -157,7 +157,7 @@ func (col *collector) remote(ctx context.Context, env *backplane.Envelope) {
 	col.remotes++
 	col.mu.Unlock()
 	ok := srv.tasks.start(func() {
-		err := srv.ask(ctx, backplane.Namespace(env.Namespace), env, col.fromNode)
+		err := srv.ask(ctx, backplane.Requests(env.Namespace), env, col.fromNode)
 		col.mu.Lock()
 		defer col.mu.Unlock()
 		col.remotes--

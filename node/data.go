@@ -19,8 +19,10 @@ type Key[T any] struct{ name string }
 func NewKey[T any](name string) Key[T] { return Key[T]{name} }
 
 // Set stores a value. The value must not be changed afterwards.
-func (k Key[T]) Set(s *Socket, v T) {
-	made, _ := s.journaled(&change{key: k.name, value: v, set: true}) // counted by the journal
+//
+// Errors: ErrNotJournaled; the value is set all the same.
+func (k Key[T]) Set(s *Socket, v T) error {
+	made, late := s.journaled(&change{key: k.name, value: v, set: true})
 	defer made()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -28,6 +30,7 @@ func (k Key[T]) Set(s *Socket, v T) {
 		s.data = make(map[string]any)
 	}
 	s.data[k.name] = v
+	return late
 }
 
 // Get returns the value, and whether there is one of this type.
@@ -60,13 +63,14 @@ func (k Key[T]) settle(s *Socket, v T) T {
 	return v
 }
 
-// Delete removes the value.
-func (k Key[T]) Delete(s *Socket) {
-	made, _ := s.journaled(&change{key: k.name, unset: true})
+// Delete removes the value. Errors are those of Set.
+func (k Key[T]) Delete(s *Socket) error {
+	made, late := s.journaled(&change{key: k.name, unset: true})
 	defer made()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.data, k.name)
+	return late
 }
 
 // rawData is a value that is still encoded.

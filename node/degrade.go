@@ -82,8 +82,8 @@ func (b *Broadcast) emitDegraded(ctx context.Context, t *target, env *backplane.
 	return ErrDegraded
 }
 
-// begin notes an emit of this server before anybody gets it, and tells the others
-// of the first one.
+// begin notes an emit of this server, and tells the others, before anybody gets
+// it: what one server publishes arrives in its order.
 func (d *degraded) begin(env *backplane.Envelope) error {
 	d.mu.Lock()
 	// A break that is numbered later is behind it.
@@ -92,11 +92,11 @@ func (d *degraded) begin(env *backplane.Envelope) error {
 	mend := !d.mending
 	d.mending = true
 	d.mu.Unlock()
+	d.tell(env.ID)
 	if !mend {
 		return nil
 	}
 	d.srv.cfg.Logger.Warn("the durable log takes no writes: events are delivered at once, and nobody recovers across them")
-	d.tell(env.ID)
 	if !d.srv.tasks.start(d.mend) {
 		return ErrClosed
 	}

@@ -23,6 +23,10 @@ var (
 	// and is not stored (LogDownLive).
 	ErrDegraded = errors.New("node: log takes no writes: the event was delivered to who is connected, and not stored")
 
+	// ErrRoomName: a room's name is not UTF-8, so other servers would have it
+	// under another name.
+	ErrRoomName = errors.New("node: name of a room is not UTF-8")
+
 	// ErrNoAck: the client did not ask for an acknowledgement.
 	ErrNoAck = errors.New("node: the event asks for no acknowledgement")
 

@@ -69,6 +69,11 @@ func (j *journal) change(all []*session, c *change) (made func(), err error) {
 				j.later(ss) // the store may have had no room for it
 			}
 		}
+		for _, rec := range records {
+			if err != nil && c.end {
+				j.ended(rec.PID, rec.Generation)
+			}
+		}
 	}, err
 }
 

@@ -26,11 +26,12 @@ func (s *Socket) journalEnd(closeConnection bool) {
 }
 
 // journalOperation stores what an operation of the cluster changes here, and
-// returns a function that the caller calls when it is done.
-func (srv *Server) journalOperation(sockets []*Socket, absent []*session, op backplane.Op, body *operation) (made func()) {
+// returns a function that the caller calls when it is done. err is nil or
+// ErrNotJournaled.
+func (srv *Server) journalOperation(sockets []*Socket, absent []*session, op backplane.Op, body *operation) (made func(), err error) {
 	j := srv.journal()
 	if j == nil {
-		return func() {}
+		return func() {}, nil
 	}
 	all := append(sessionsOf(sockets), absent...)
 	c := &change{}
@@ -40,17 +41,17 @@ func (srv *Server) journalOperation(sockets []*Socket, absent []*session, op bac
 	case opLeave:
 		c.leave = body.Rooms
 	default:
-		stored, _ := j.change(all, &change{end: true})
+		stored, err := j.change(all, &change{end: true})
 		stored() // nothing is recorded of them from here on
-		return func() {}
+		return func() {}, err
 	}
-	stored, _ := j.change(all, c)
+	stored, err := j.change(all, c)
 	return func() {
 		stored()
 		for _, ss := range all {
 			j.later(ss) // a limit may have kept some from it
 		}
-	}
+	}, err
 }
 
 func sessionsOf(sockets []*Socket) []*session {

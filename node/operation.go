@@ -34,7 +34,8 @@ type operation struct {
 
 // operated is the answer to a join, a leave or a disconnect.
 type operated struct {
-	Refused []string `json:"refused,omitzero"` // ids of sockets whose limits forbade it
+	Refused   []string `json:"refused,omitzero"`    // ids of sockets whose limits forbade it
+	NotStored bool     `json:"not_stored,omitzero"` // of some sessions, yet
 }
 
 // operate carries another node's operation out. Joins and leaves are done at
@@ -86,7 +87,8 @@ func (srv *Server) operate(d backplane.Delivery) {
 // It reports whether a room is new on this server.
 func (srv *Server) apply(namespace string, op backplane.Op, t *target, body *operation) (res operated, created bool) {
 	sockets, absent := srv.concerned(namespace, t)
-	made := srv.journalOperation(sockets, absent, op, body)
+	made, err := srv.journalOperation(sockets, absent, op, body)
+	res.NotStored = err != nil
 	defer func() {
 		made()
 		if ns := srv.known(namespace); ns != nil {
@@ -186,8 +188,10 @@ func (srv *Server) barrier(ctx context.Context) error {
 //
 // It returns nil when that is done everywhere, and what any server then emits
 // to the rooms reaches them. *PartialError names the servers of which it is not
-// known, and the sockets that a limit kept out. ctx bounds the wait; without a
-// deadline it is Config.AckTimeout.
+// known, and the sockets that a limit kept out. With ErrNotJournaled, alone or
+// joined to that, it is done, and is lost for sessions whose server dies before
+// it has stored it. ctx bounds the wait; without a deadline it is
+// Config.AckTimeout.
 func (b Broadcast) SocketsJoin(ctx context.Context, rooms ...string) error {
 	return b.operate(ctx, opJoin, &operation{Rooms: rooms})
 }
@@ -218,9 +222,9 @@ func (b Broadcast) operate(ctx context.Context, op backplane.Op, body *operation
 		return err
 	}
 	res, created := srv.apply(b.ns.name, op, &t, body)
-	partial := PartialError{Missing: res.Refused}
+	partial, notStored := PartialError{Missing: res.Refused}, res.NotStored
 	if b.flags&castLocal != 0 || !srv.clustered() {
-		return partial.orNil()
+		return unlessStored(partial.orNil(), !notStored)
 	}
 	env := b.envelope(&t, protocol.Frames{})
 	env.Kind, env.Op, env.Data = backplane.KindOperation, op, encodeBody(body)
@@ -228,11 +232,23 @@ func (b Broadcast) operate(ctx context.Context, op backplane.Op, body *operation
 		var res operated
 		if decodeBody(r.Envelope, &res) {
 			partial.Missing = append(partial.Missing, res.Refused...)
+			notStored = notStored || res.NotStored
 		}
 		return true
 	})
 	if created && err == nil {
 		err = srv.barrier(ctx)
 	}
-	return partial.with(err)
+	return unlessStored(partial.with(err), !notStored)
+}
+
+// unlessStored adds ErrNotJournaled to an error, unless all is stored.
+func unlessStored(err error, all bool) error {
+	switch {
+	case all:
+		return err
+	case err == nil:
+		return ErrNotJournaled
+	}
+	return errors.Join(err, ErrNotJournaled)
 }

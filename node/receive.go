@@ -23,22 +23,31 @@ func (srv *Server) receive(d backplane.Delivery) {
 	if env == nil {
 		return
 	}
-	if env.Flags.Has(backplane.FlagDegraded) {
-		srv.degraded.heard(env.Origin, env.ID)
-	}
+	// Emitters may publish where events for rooms, sockets and namespaces come
+	// from, and nowhere else (R20): there an envelope delivers and does nothing
+	// more, whatever it says it is.
+	ofNode := d.To.Scope == backplane.ScopeRequests || d.To.Scope == backplane.ScopeNode
 	switch env.Kind {
 	case backplane.KindEvent:
 		ns := srv.known(env.Namespace)
 		switch {
-		case d.Reply != nil:
+		case d.Reply != nil && ofNode:
 			srv.answerBroadcast(ns, d)
 		case ns != nil:
 			ns.deliverEnvelope(env)
 		}
-	case backplane.KindOperation:
-		srv.operate(d)
-	case backplane.KindServerEvent:
-		srv.serverEvent(d)
+	case backplane.KindOperation, backplane.KindServerEvent:
+		switch {
+		case !ofNode:
+			if srv.stats.forgedEnvelopes.Add(1) == 1 {
+				srv.cfg.Logger.Warn("an operation came where only events belong, and was dropped; further ones are counted",
+					"kind", env.Kind, "origin", clip(env.Origin), "to", d.To)
+			}
+		case env.Kind == backplane.KindOperation:
+			srv.operate(d)
+		default:
+			srv.serverEvent(d)
+		}
 	default:
 		srv.stats.unknownEnvelopes.Add(1)
 		finish(d, nil) // of a newer version: whoever asks must not wait

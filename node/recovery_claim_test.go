@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/siod-io/siod/backplane"
 	"github.com/siod-io/siod/client"
 	"github.com/siod-io/siod/node"
 	"github.com/siod-io/siod/protocol"
@@ -330,4 +331,41 @@ func TestRecoveryInDynamicNamespace(t *testing.T) {
 // another server does.
 func (s *server) apply(namespace, room string) error {
 	return s.Of(namespace).Broadcast().SocketsJoin(context.Background(), room)
+}
+
+// An offset that is not of this log, or of no time that the session has seen, is
+// not believed: the client begins anew, and gets nothing as if it had recovered.
+func TestForgedOffsets(t *testing.T) {
+	t.Parallel()
+	for name, forge := range map[string]func(o *backplane.Offset){
+		"true":           func(*backplane.Offset) {},
+		"another log":    func(o *backplane.Offset) { o.Tag = backplane.Tag{'A', o.Tag[2], o.Tag[3], o.Tag[1]} },
+		"the future":     func(o *backplane.Offset) { o.Seq += 1000 },
+		"the far future": func(o *backplane.Offset) { o.Seq = 1 << 52 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			srv := start(t, recovering)
+			ns := srv.Of("/")
+			conns := sockets(ns)
+			p := srv.connect(t, "/", nil)
+			wait(t, conns, "a socket")
+			must(t, errors.Join(ns.Emit(t.Context(), "a"), ns.Emit(t.Context(), "b")))
+			p.sees("a", "b")
+			pid, given := p.Recovery()
+			o, ok := backplane.ParseOffset(given)
+			if !ok {
+				t.Fatalf("offset %q", given)
+			}
+			forge(&o)
+			q := srv.peer(t, "/", map[string]any{"pid": pid, "offset": o.String()})
+			must(t, q.Connect(t.Context()))
+			again := wait(t, conns, "a socket")
+			if want := name == "true"; again.Recovered() != want || (q.ID() == p.ID()) != want {
+				t.Errorf("with %s: recovered %v, id %s, was %s", o, again.Recovered(), q.ID(), p.ID())
+			}
+			must(t, ns.Emit(t.Context(), "c"))
+			q.sees("c")
+		})
+	}
 }

@@ -175,8 +175,15 @@ func TestErrNotJournaled(t *testing.T) {
 	if err := s.SetUser("ada"); !errors.Is(err, node.ErrNotJournaled) {
 		t.Errorf("user: %v", err)
 	}
-	nameKey.Set(s, "Ada")
-	if n := all[0].Stats().NotJournaled; n != 3 {
+	if err := nameKey.Set(s, "Ada"); !errors.Is(err, node.ErrNotJournaled) {
+		t.Errorf("data: %v", err)
+	}
+	for i, srv := range all { // of the server itself, and asked by another one
+		if err := srv.Of("/").To().SocketsJoin(t.Context(), fmt.Sprint("all ", i)); !errors.Is(err, node.ErrNotJournaled) {
+			t.Errorf("operation by server %d: %v", i, err)
+		}
+	}
+	if n := all[0].Stats().NotJournaled; n != 5 {
 		t.Errorf("%d changes were counted", n)
 	}
 	if name, _ := nameKey.Get(s); !slices.Contains(s.Rooms(), "late") || s.User() != "ada" || name != "Ada" {

@@ -12,7 +12,7 @@ type serverStats struct {
 	broadcasts, malformed, unknownAcks                    atomic.Uint64
 	mailboxOverflows, pauses                              atomic.Uint64
 	namespacesRefused, subscriptionsFailed                atomic.Uint64
-	lost, unknownLoss, unknownEnvelopes                   atomic.Uint64
+	lost, unknownLoss, unknownEnvelopes, forgedEnvelopes  atomic.Uint64
 	serverEventsDropped                                   atomic.Uint64
 	recovered, sessionsExpired, replaysLost               atomic.Uint64
 	notJournaled, fenced, degraded                        atomic.Uint64
@@ -41,6 +41,7 @@ type Stats struct {
 	BackplaneLost       uint64 // deliveries of other nodes known to be lost
 	BackplaneUnknown    uint64 // times that some may have been lost
 	EnvelopesUnknown    uint64 // of other nodes, of a kind that this version does not know
+	EnvelopesForged     uint64 // operations where only events belong: of no node
 	ServerEventsDropped uint64 // events of other nodes for which too many waited
 	Recovered           uint64
 	NotRecovered        map[string]uint64 // clients that asked for recovery and were let in anew, by reason
@@ -66,7 +67,7 @@ func (srv *Server) Stats() Stats {
 		Malformed: s.malformed.Load(), UnknownAcks: s.unknownAcks.Load(), MailboxOverflows: s.mailboxOverflows.Load(),
 		Pauses: s.pauses.Load(), NamespacesRefused: s.namespacesRefused.Load(),
 		SubscriptionsFailed: s.subscriptionsFailed.Load(), BackplaneLost: s.lost.Load(), BackplaneUnknown: s.unknownLoss.Load(),
-		EnvelopesUnknown: s.unknownEnvelopes.Load(), ServerEventsDropped: s.serverEventsDropped.Load(),
+		EnvelopesUnknown: s.unknownEnvelopes.Load(), EnvelopesForged: s.forgedEnvelopes.Load(), ServerEventsDropped: s.serverEventsDropped.Load(),
 		Recovered: s.recovered.Load(), ReplaysLost: s.replaysLost.Load(), SessionsExpired: s.sessionsExpired.Load(),
 		NotJournaled: s.notJournaled.Load(), Fenced: s.fenced.Load(), Degraded: s.degraded.Load(),
 	}

@@ -87,15 +87,17 @@ func wholeEnvelope(s *suite) {
 
 // anyName: names are bytes. None of them reaches another's subscriber, however
 // the implementation spells it on its wire.
+// hostileNames mean something to somebody on the way, or look alike.
+var hostileNames = []string{
+	"", " ", "r", "R", "r.", ".r", "r.*", "*", ">", "r.>", "p", "pr", "all", "s", "q", "ctl", "a b", "a\tb", "a\r\nb",
+	"$SYS.x", "#1", "/", "é", "e\u0301", "\x00", "\xff\xfe", "_", "-", strings.Repeat("x", backplane.DefaultRoom),
+	strings.Repeat("y", 64), strings.Repeat("y", 65), strings.Repeat("é", 48), strings.Repeat("é", 49),
+}
+
 func anyName(s *suite) {
 	a, b := s.join("a"), s.join("b")
-	names := []string{
-		"", " ", "r", "R", "r.", ".r", "r.*", "*", ">", "r.>", "p", "pr", "all", "s", "q", "a b", "a\tb", "a\r\nb",
-		"$SYS.x", "#1", "/", "é", "e\u0301", "\x00", "\xff\xfe", "_", "-", strings.Repeat("x", backplane.DefaultRoom),
-		strings.Repeat("y", 64), strings.Repeat("y", 65), strings.Repeat("é", 48), strings.Repeat("é", 49),
-	}
 	var addresses []backplane.Address
-	for _, n := range names {
+	for _, n := range hostileNames {
 		for _, ns := range []string{"/", "/n", "/" + n} {
 			if len(ns) <= backplane.DefaultNamespace && (ns != "/n" || n != "n") {
 				addresses = append(addresses, backplane.Room(ns, n))

@@ -19,6 +19,7 @@ var logTests = []test{
 	{"TailFromNow", tailFromNow, hasLog},
 	{"TailTwice", tailTwice, hasLog},
 	{"WholeEntry", wholeEntry, hasLog},
+	{"AnyName", anyNameLogged, hasLog},
 	{"AppendWithoutTail", appendWithoutTail, hasLog},
 	{"AppendAsync", appendAsync, hasLog},
 	{"AsyncInOrder", asyncOrdered, hasLog},
@@ -169,6 +170,38 @@ func wholeEntry(s *suite) {
 	}
 	if e.Stored.IsZero() || e.Position != pos {
 		s.Errorf("entry at %v, stored %v", e.Position, e.Stored)
+	}
+}
+
+// anyNameLogged: rooms and namespaces of any name come out of the log as they went
+// in.
+func anyNameLogged(s *suite) {
+	a, b := s.join("a"), s.join("b")
+	f := s.tail(b)
+	var want []*backplane.Envelope
+	var last uint64
+	for _, n := range hostileNames {
+		for _, ns := range []string{"/", "/" + n} {
+			if len(ns) > backplane.DefaultNamespace {
+				continue
+			}
+			for _, rooms := range [][]string{nil, {n}, {n, "other"}} {
+				env := event(a, uint64(len(want)+1), ns)
+				env.Target.Rooms = rooms
+				pos, err := s.log(a).Append(s.ctx, env)
+				if err != nil {
+					s.Fatalf("namespace %q, rooms %q: %v", ns, rooms, err)
+				}
+				want, last = append(want, env), pos.Seq
+			}
+		}
+	}
+	var got []*backplane.Envelope
+	for _, e := range f.until(last) {
+		got = append(got, e.Envelope)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		s.Errorf("what came differs (-appended +applied):\n%s", diff)
 	}
 }
 

@@ -15,6 +15,7 @@ type serverLog struct {
 	to       *slog.Logger
 	secrets  *strings.Replacer
 	unwanted []string
+	dir      string // of the store, to be named when that stops
 
 	once   sync.Once
 	failed chan struct{} // closed when reason is set
@@ -29,6 +30,10 @@ var (
 	// Of a single store node in a mesh, which begins alone and with help.
 	unwantedOfSingle = []string{"Waiting for routing", "nsafe quorum rescue", "contact with a meta leader"}
 )
+
+// storeStops are in what nats-server says when it cannot write and gives up
+// JetStream until it is started again.
+var storeStops = []string{"will be DISABLED", "disabling JetStream"}
 
 // newServerLog hides secrets, and what is unwanted, from what is logged.
 func newServerLog(to *slog.Logger, secrets, unwanted []string) *serverLog {
@@ -67,7 +72,14 @@ func (l *serverLog) Noticef(format string, args ...any) { l.log(slog.LevelDebug,
 func (l *serverLog) Warnf(format string, args ...any) { l.log(slog.LevelWarn, format, args) }
 
 // Errorf is for what the server tries again by itself, such as a route.
-func (l *serverLog) Errorf(format string, args ...any) { l.log(slog.LevelWarn, format, args) }
+func (l *serverLog) Errorf(format string, args ...any) {
+	l.log(slog.LevelWarn, format, args)
+	for _, part := range storeStops {
+		if strings.Contains(format, part) {
+			l.to.Error("the store of this node stopped: make room on its disk, then restart the node", "dir", l.dir)
+		}
+	}
+}
 
 func (l *serverLog) Debugf(format string, args ...any) { l.log(slog.LevelDebug, format, args) }
 

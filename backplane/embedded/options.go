@@ -25,6 +25,11 @@ const (
 	routeTLSWait = 5 // seconds
 )
 
+// syncInterval is how often what is stored is forced to disk: what a power
+// failure of all servers that keep it may take (reliability class D2). A process
+// that is killed loses nothing.
+const syncInterval = "1s"
+
 // options builds the options of nats-server, anew for each start and reload:
 // the server keeps those it gets and changes them. They are built from the text
 // of a configuration, since accounts that are made by calls lose JetStream at
@@ -67,6 +72,7 @@ func (s *Server) configText(routes []string) string {
 	if s.keepsStore() {
 		b.open("jetstream")
 		b.set("store_dir", s.dir)
+		b.set("sync_interval", syncInterval)
 		if s.cfg.Dir == "" {
 			b.num("max_file_store", 0)
 		}

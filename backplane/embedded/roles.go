@@ -6,6 +6,8 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/siod-io/siod/backplane"
 	"github.com/siod-io/siod/backplane/subject"
@@ -82,6 +84,23 @@ func PermissionsOf(cluster string, role Role, namespaces ...string) (Permissions
 			return Permissions{}, fmt.Errorf("embedded: permissions of %s: %w", role, err)
 		}
 		p.Publish = append(p.Publish, space.IngestIn(ns), space.FastIn(ns), space.PlainEmit(ns), gateway)
+	}
+	return p, nil
+}
+
+// NodePermissions returns what a node may do in a cluster whose streams exist
+// already: everything of the cluster, and of JetStream to look at these streams
+// and read them.
+//
+// Errors: those of [subject.New].
+func NodePermissions(cluster string, streams ...string) (Permissions, error) {
+	p, err := PermissionsOf(cluster, Node)
+	if err != nil {
+		return Permissions{}, err
+	}
+	p.Publish = append(slices.DeleteFunc(p.Publish, func(s string) bool { return strings.HasPrefix(s, "$JS.") }), "$JS.API.INFO")
+	for _, s := range streams {
+		p.Publish = append(p.Publish, "$JS.API.STREAM.INFO."+s, "$JS.API.STREAM.MSG.GET."+s, "$JS.API.DIRECT.GET."+s)
 	}
 	return p, nil
 }

@@ -225,7 +225,9 @@ func (s *Server) newLog() *serverLog {
 	if s.single() {
 		no = slices.Concat(no, unwantedOfSingle)
 	}
-	return newServerLog(s.cfg.Logger, s.secrets(), no)
+	l := newServerLog(s.cfg.Logger, s.secrets(), no)
+	l.dir = s.cfg.Dir
+	return l
 }
 
 // secrets are the texts that no log may show.

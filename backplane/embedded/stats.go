@@ -8,6 +8,7 @@ type Stats struct {
 	SlowConsumers int64  // connections closed since they did not take what was sent, so far
 	Stale         int64  // connections closed since they did not answer pings, so far
 	StoreLeader   string // name of the server that leads the store nodes; "" if none is known here, or if this is no store node
+	StoreStopped  bool   // it could not write to its store, and stores no more until it is started again
 	StoreBytes    uint64 // of what this server stores, in memory and in files
 }
 
@@ -23,6 +24,7 @@ func (s *Server) Stats() Stats {
 	if !s.keepsStore() {
 		return st
 	}
+	st.StoreStopped = !s.ns.JetStreamEnabled() && s.life.Err() == nil
 	info, err := s.ns.Jsz(nil)
 	if err != nil { // only of options that it was not given
 		return st

@@ -67,7 +67,7 @@ func (l *eventLog) AppendAsync(ctx context.Context, env *backplane.Envelope, don
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("%w: %w", backplane.ErrLogDown, err)
 	}
-	subj, err := l.b.space.Ingest(l.index, ingestAddress(env))
+	subj, err := l.ingest(env)
 	if err != nil {
 		return err
 	}
@@ -80,7 +80,7 @@ func (l *eventLog) AppendAsync(ctx context.Context, env *backplane.Envelope, don
 		done:    done,
 	}
 	if env.Origin != "" {
-		p.id = fmt.Sprintf("%s-%d", env.Origin, env.ID)
+		p.id = fmt.Sprintf("%s-%s-%d", env.Origin, l.b.nonce, env.ID)
 	}
 	if most := int(l.b.log.maxPayload.Load()) - headerRoom; len(p.data) > most {
 		return &backplane.LimitError{Limit: "Payload", Max: most, Got: len(p.data)}
@@ -101,17 +101,17 @@ func (l *eventLog) AppendAsync(ctx context.Context, env *backplane.Envelope, don
 // limit for a message.
 const headerRoom = 512
 
-// ingestAddress is where an envelope is published to its log. Whom it is for
-// is in the envelope; the subject is for permissions.
-func ingestAddress(env *backplane.Envelope) backplane.Address {
-	ns := env.Namespace
-	if ns == "" {
-		ns = "/" // a record about the log itself
+// ingest is the subject on which an envelope is published to its log. Whom it is
+// for is in the envelope; the subject is for permissions.
+func (l *eventLog) ingest(env *backplane.Envelope) (string, error) {
+	to := backplane.Namespace(env.Namespace)
+	switch {
+	case env.Kind != backplane.KindEvent:
+		return l.b.space.IngestControl(l.index), nil
+	case len(env.Target.Rooms) == 1 && len(env.Target.Except) == 0:
+		to = backplane.Room(env.Namespace, env.Target.Rooms[0])
 	}
-	if len(env.Target.Rooms) == 1 && len(env.Target.Except) == 0 {
-		return backplane.Room(ns, env.Target.Rooms[0])
-	}
-	return backplane.Namespace(ns)
+	return l.b.space.Ingest(l.index, to)
 }
 
 // finish ends an append, once.
@@ -134,7 +134,10 @@ func (p *appending) errorAt(cause error) error {
 	return fmt.Errorf("%w: %w", backplane.ErrLogDown, cause)
 }
 
-var errGaveUp = errors.New("natsio: no answer in time")
+var (
+	errGaveUp     = errors.New("natsio: no answer in time")
+	errUnanswered = fmt.Errorf("natsio: no answer within %v", tryTimeout)
+)
 
 // waiters are appends that are stored and not applied here yet, by sequence.
 // The goroutine of follow has them.

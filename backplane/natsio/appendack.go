@@ -32,15 +32,18 @@ func (a *appender) answer(m *nats.Msg) {
 		if p.state == flying {
 			a.again(p)
 		}
-		a.fail(now)
+		a.fail(now, err)
 		a.mu.Unlock()
 		return
 	}
 	a.end(p)
 	p.seq = seq
-	a.down = false
+	outage := a.mended(now)
 	a.window = min(2*a.window, a.l.cfg.Pipeline)
 	a.mu.Unlock()
+	if outage > 0 {
+		a.l.b.logger.Info("the log takes writes again", "stream", a.l.stream, "after", outage.Round(time.Millisecond))
+	}
 	if err != nil {
 		p.finish(backplane.Position{}, err)
 		return

@@ -39,6 +39,9 @@ type appender struct {
 	window  int       // how many may fly: begins with 1, and doubles with each that is stored
 	down    bool      // the newest answer, or its absence, was bad
 	resume  time.Time // no try before, while down
+	since   time.Time // when that began
+	cause   error     // of the newest failure
+	told    bool      // it was logged
 	closed  bool
 }
 
@@ -51,6 +54,10 @@ type flight struct {
 const (
 	tryTimeout = time.Second            // for an answer
 	retryAfter = 100 * time.Millisecond // a refusal
+
+	// tellAfter is how long a log takes no writes before that is logged: to
+	// change its leader takes less.
+	tellAfter = 3 * time.Second
 )
 
 func newAppender(l *eventLog) (*appender, error) {
@@ -164,16 +171,40 @@ func (a *appender) interrupt() {
 			a.again(p)
 		}
 	}
-	a.fail(time.Now())
+	a.fail(time.Now(), backplane.ErrDisconnected)
 	a.mu.Unlock()
 	a.wake()
 }
 
 // fail notes a bad answer. The caller holds mu.
-func (a *appender) fail(now time.Time) {
+func (a *appender) fail(now time.Time, cause error) {
 	a.l.stats.failed.Add(1)
+	if !a.down {
+		a.since = now
+	}
 	a.down, a.window = true, 1
 	a.resume = now.Add(retryAfter)
+	a.cause = cause
+}
+
+// mended notes that an append was stored. It returns for how long none was, if
+// that was logged. The caller holds mu.
+func (a *appender) mended(now time.Time) (outage time.Duration) {
+	if a.told {
+		outage = now.Sub(a.since)
+	}
+	a.down, a.told = false, false
+	return outage
+}
+
+// tell returns why appends have waited for so long that it is to be logged, once.
+// The caller holds mu.
+func (a *appender) tell(now time.Time) error {
+	if !a.down || a.told || len(a.open) == 0 || now.Sub(a.since) < tellAfter {
+		return nil
+	}
+	a.told = true
+	return a.cause
 }
 
 // run is the goroutine.
@@ -202,7 +233,11 @@ func (a *appender) step(now time.Time) time.Duration {
 	a.timeOut(now)
 	a.sendDue(now)
 	next := a.wakeAt(now)
+	waiting, cause := len(a.open), a.tell(now)
 	a.mu.Unlock()
+	if cause != nil {
+		a.l.b.logger.Warn("the log takes no writes: durable events wait", "stream", a.l.stream, "waiting", waiting, "err", cause)
+	}
 	for _, p := range failed {
 		p.finish(backplane.Position{}, p.errorAt(errGaveUp))
 	}
@@ -238,7 +273,7 @@ func (a *appender) timeOut(now time.Time) {
 			}
 			f.p.unknown = true
 			a.again(f.p)
-			a.fail(now)
+			a.fail(now, errUnanswered)
 		}
 		a.flights[0] = flight{}
 		a.flights = a.flights[1:]

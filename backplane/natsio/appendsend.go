@@ -59,6 +59,6 @@ func (a *appender) try(p *appending, now time.Time) bool {
 		}
 		return true
 	}
-	a.fail(now)
+	a.fail(now, p.last)
 	return false
 }

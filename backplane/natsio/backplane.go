@@ -2,6 +2,7 @@ package natsio
 
 import (
 	"context"
+	"crypto/rand"
 	"hash/maphash"
 	"log/slog"
 	"sync"
@@ -39,6 +40,7 @@ type Backplane struct {
 	rooms  occupancy
 	health canaries
 
+	nonce string       // in ids of appends: nobody else's is taken for one of them
 	seed  maphash.Seed // of senders' names in counts
 	since time.Time    // when it connected
 	vague atomic.Bool  // messages may be missing, nobody knows which
@@ -90,6 +92,7 @@ func Connect(ctx context.Context, cfg Config) (*Backplane, error) {
 		in:       make(chan *nats.Msg, inChannel),
 		answers:  make(chan *nats.Msg, cfg.Replies),
 		poke:     make(chan struct{}, 1),
+		nonce:    rand.Text()[:10],
 		seed:     maphash.MakeSeed(),
 		since:    time.Now(),
 		closed:   make(chan struct{}),

@@ -249,6 +249,12 @@ func (b *Backplane) Heard(id string) bool {
 	return heard != 0 && b.now()-heard < b.silent()
 }
 
+// HeardNodes returns the ids of the other nodes that Heard is true of, in no
+// order.
+func (b *Backplane) HeardNodes() []string {
+	return slices.DeleteFunc(b.peers.ids(), func(id string) bool { return !b.Heard(id) })
+}
+
 // isDown reports whether the membership held a node for dead and it did not beat
 // since.
 func (b *Backplane) isDown(id string) bool {

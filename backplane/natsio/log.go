@@ -26,7 +26,7 @@ type eventLog struct {
 	send   *appender
 
 	// Of the goroutine of follow alone, once Tail began.
-	seq     *feed.Sequencer[[]byte]
+	seq     *feed.Sequencer[raw]
 	handler backplane.LogHandler
 	stored  waiters // appends whose entry was not applied here yet
 
@@ -177,7 +177,7 @@ func (l *eventLog) doubt() { l.hint(func(h *hints) { h.check = true }) }
 
 // logCounters are what LogStats reads.
 type logCounters struct {
-	malformed                 atomic.Uint64
+	malformed, unreadable     atomic.Uint64
 	tries, failed, duplicates atomic.Uint64
 	feed                      atomic.Pointer[feed.Stats]
 }
@@ -191,6 +191,7 @@ type LogStats struct {
 	Skipped    uint64 // entries that expired before they came: sessions missed them
 	Overflow   uint64 // entries not held, and fetched later
 	Malformed  uint64 // entries that could not be read: nobody gets them
+	Unreadable uint64 // entries of a later version: sessions were told that they missed them
 	Rewinds    uint64 // the log lost entries that were applied
 	Tries      uint64 // publications, retries included
 	Failed     uint64 // publications refused or unanswered
@@ -203,6 +204,7 @@ func (b *Backplane) LogStats() []LogStats {
 	for _, l := range b.logs {
 		s := LogStats{
 			Malformed:  l.stats.malformed.Load(),
+			Unreadable: l.stats.unreadable.Load(),
 			Tries:      l.stats.tries.Load(),
 			Failed:     l.stats.failed.Load(),
 			Duplicates: l.stats.duplicates.Load(),

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/siod-io/siod/backplane/wire"
 )
 
 // LogConfig sets the durable class: its logs and their streams in JetStream.
@@ -35,6 +37,12 @@ type LogConfig struct {
 	// Nodes returns the number of nodes that tail the logs, which all ask the
 	// same leader for its last sequence. Nil means 1.
 	Nodes func() int
+
+	// Reads returns the latest version of the wire form that a node of the
+	// cluster reads. An entry of such a version is an event that this node's
+	// sessions miss, and they are told; one of a later version is nobody's. Nil
+	// means wire.Version.
+	Reads func() int
 
 	Waiting      int           // appends of this node that may wait. Zero means 10,000
 	WaitingBytes int           // bytes of them. Zero means 64 MiB
@@ -68,6 +76,9 @@ func (c LogConfig) withDefaults() LogConfig {
 	c.HoldBytes = cmp.Or(c.HoldBytes, 16<<20)
 	if c.Nodes == nil {
 		c.Nodes = func() int { return 1 }
+	}
+	if c.Reads == nil {
+		c.Reads = func() int { return wire.Version }
 	}
 	return c
 }

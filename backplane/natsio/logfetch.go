@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"strconv"
 	"time"
 
@@ -13,7 +14,6 @@ import (
 
 	"github.com/siod-io/siod/backplane"
 	"github.com/siod-io/siod/backplane/natsio/internal/feed"
-	"github.com/siod-io/siod/backplane/wire"
 )
 
 const (
@@ -59,7 +59,7 @@ func (l *eventLog) info(ctx context.Context, deleted bool) (feed.Info, error) {
 
 // fetchAny asks any replica for entries, at least one at or above from if it
 // has any.
-func (l *eventLog) fetchAny(ctx context.Context, from, upTo uint64) ([]feed.Item[[]byte], error) {
+func (l *eventLog) fetchAny(ctx context.Context, from, upTo uint64) ([]feed.Item[raw], error) {
 	batch := min(upTo-from+2, fetchBatch) // one more, to see what follows
 	req, err := json.Marshal(struct {
 		Seq      uint64 `json:"seq"`
@@ -79,7 +79,7 @@ func (l *eventLog) fetchAny(ctx context.Context, from, upTo uint64) ([]feed.Item
 	if err := nc.PublishRequest("$JS.API.DIRECT.GET."+l.stream, inbox, req); err != nil {
 		return nil, err
 	}
-	var items []feed.Item[[]byte]
+	var items []feed.Item[raw]
 	for {
 		m, err := sub.NextMsgWithContext(ctx)
 		if err != nil {
@@ -109,8 +109,8 @@ func (l *eventLog) fetchAny(ctx context.Context, from, upTo uint64) ([]feed.Item
 }
 
 // fetchLeader asks the leader itself, as fetchAny does any replica.
-func (l *eventLog) fetchLeader(ctx context.Context, from, upTo uint64) ([]feed.Item[[]byte], error) {
-	var items []feed.Item[[]byte]
+func (l *eventLog) fetchLeader(ctx context.Context, from, upTo uint64) ([]feed.Item[raw], error) {
+	var items []feed.Item[raw]
 	for next := from; len(items) < fetchSingle; {
 		it, err := l.fetchNext(ctx, next)
 		switch {
@@ -130,8 +130,8 @@ func (l *eventLog) fetchLeader(ctx context.Context, from, upTo uint64) ([]feed.I
 }
 
 // fetchNext asks the leader for the first entry at or above a sequence.
-func (l *eventLog) fetchNext(ctx context.Context, seq uint64) (feed.Item[[]byte], error) {
-	var it feed.Item[[]byte]
+func (l *eventLog) fetchNext(ctx context.Context, seq uint64) (feed.Item[raw], error) {
+	var it feed.Item[raw]
 	req := fmt.Appendf(nil, `{"seq":%d,"next_by_subj":">"}`, seq)
 	m, err := l.b.log.nc.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+l.stream, req)
 	if err != nil {
@@ -139,9 +139,10 @@ func (l *eventLog) fetchNext(ctx context.Context, seq uint64) (feed.Item[[]byte]
 	}
 	var resp struct {
 		Message *struct {
-			Seq  uint64    `json:"seq"`
-			Data []byte    `json:"data"`
-			Time time.Time `json:"time"`
+			Subject string    `json:"subject"`
+			Seq     uint64    `json:"seq"`
+			Data    []byte    `json:"data"`
+			Time    time.Time `json:"time"`
 		} `json:"message"`
 		Error *jetstream.APIError `json:"error"`
 	}
@@ -156,16 +157,16 @@ func (l *eventLog) fetchNext(ctx context.Context, seq uint64) (feed.Item[[]byte]
 	case resp.Message == nil:
 		return it, errNoAnswer
 	}
-	return feed.Item[[]byte]{
+	return feed.Item[raw]{
 		Seq:    resp.Message.Seq,
 		Stored: resp.Message.Time.UnixNano(),
 		Size:   len(resp.Message.Data),
-		Value:  resp.Message.Data,
+		Value:  raw{resp.Message.Subject, resp.Message.Data},
 	}, nil
 }
 
 // Read implements backplane.Log. Entries that cannot be read are left out, as
-// they are from the feed.
+// they are from the feed; behind one of a later version it begins anew.
 func (l *eventLog) Read(ctx context.Context, after, upTo uint64) iter.Seq2[backplane.Entry, error] {
 	return func(yield func(backplane.Entry, error) bool) {
 		fail := func(err error) { yield(backplane.Entry{}, err) }
@@ -173,7 +174,7 @@ func (l *eventLog) Read(ctx context.Context, after, upTo uint64) iter.Seq2[backp
 			fail(backplane.ErrClosed)
 			return
 		}
-		info, err := l.askInfo(ctx)
+		info, err := l.askInfo(ctx, min(upTo, l.Status().Position.Seq))
 		if err != nil {
 			fail(err)
 			return
@@ -193,14 +194,19 @@ func (l *eventLog) Read(ctx context.Context, after, upTo uint64) iter.Seq2[backp
 				return
 			}
 			if len(items) == 0 {
-				return // the rest was deleted
+				next++ // it was deleted
 			}
 			for _, it := range items {
 				if it.Seq > upTo {
 					return
 				}
 				next = it.Seq + 1
-				if e, ok := l.entry(it, info.Created); ok && !yield(e, nil) {
+				e, err := l.entry(it, info.Created)
+				switch {
+				case err == nil && !yield(e, nil):
+					return
+				case err != nil && l.othersRead(err):
+					fail(&backplane.TrimmedError{First: next})
 					return
 				}
 			}
@@ -208,13 +214,13 @@ func (l *eventLog) Read(ctx context.Context, after, upTo uint64) iter.Seq2[backp
 	}
 }
 
-// askInfo asks until the leader answers.
-func (l *eventLog) askInfo(ctx context.Context) (feed.Info, error) {
+// askInfo asks until the leader answers, one that knows of the entry at last.
+func (l *eventLog) askInfo(ctx context.Context, last uint64) (feed.Info, error) {
 	for {
 		once, cancel := context.WithTimeout(ctx, askTimeout)
 		info, err := l.info(once, false)
 		cancel()
-		if err == nil && info.Leader {
+		if err == nil && info.Leader && info.Last >= last {
 			return info, nil
 		}
 		if err := l.pause(ctx, err); err != nil {
@@ -223,23 +229,47 @@ func (l *eventLog) askInfo(ctx context.Context) (feed.Info, error) {
 	}
 }
 
-// read fetches entries, from any replica that has the first one, else from the
-// leader: what is gone there is gone.
-func (l *eventLog) read(ctx context.Context, from, upTo uint64) ([]feed.Item[[]byte], error) {
+// read fetches entries from one on, from any replica that has it, else from the
+// leader. It returns none if that one was deleted.
+//
+// Errors: *backplane.TrimmedError if it has expired meanwhile, and those of pause.
+func (l *eventLog) read(ctx context.Context, from, upTo uint64) ([]feed.Item[raw], error) {
+	begins := func(items []feed.Item[raw]) bool { return len(items) > 0 && items[0].Seq == from }
 	for {
 		once, cancel := context.WithTimeout(ctx, askTimeout)
 		items, err := l.fetchAny(once, from, upTo)
-		if err == nil && (len(items) == 0 || items[0].Seq != from) {
+		if err == nil && !begins(items) {
 			items, err = l.fetchLeader(once, from, upTo)
+		}
+		if err == nil && !begins(items) {
+			items, err = nil, l.deleted(once, from)
 		}
 		cancel()
 		if err == nil {
 			return items, nil
 		}
+		if trimmed, ok := errors.AsType[*backplane.TrimmedError](err); ok {
+			return nil, trimmed
+		}
 		if err := l.pause(ctx, err); err != nil {
 			return nil, err
 		}
 	}
+}
+
+// deleted is nil if an entry was deleted. That it is not found proves nothing:
+// who answers may be behind, or lead no more, or have just begun to (V2).
+func (l *eventLog) deleted(ctx context.Context, seq uint64) error {
+	info, err := l.info(ctx, true)
+	switch {
+	case err != nil:
+		return err
+	case info.Leader && info.First > seq:
+		return &backplane.TrimmedError{First: info.First}
+	case info.Leader && info.Last >= seq && slices.Contains(info.Deleted, seq):
+		return nil
+	}
+	return errBehind
 }
 
 // pause waits before another try. It returns an error if there is no point in
@@ -256,16 +286,16 @@ func (l *eventLog) pause(ctx context.Context, last error) error {
 }
 
 // entry reads an entry, with the tag that it has in the log created then.
-func (l *eventLog) entry(it feed.Item[[]byte], created int64) (backplane.Entry, bool) {
-	m, err := wire.Decode(it.Value, l.b.cfg.Limits)
+func (l *eventLog) entry(it feed.Item[raw], created int64) (backplane.Entry, error) {
+	env, err := l.open(it.Value)
 	if err != nil {
-		return backplane.Entry{}, false
+		return backplane.Entry{}, err
 	}
 	return backplane.Entry{
 		Position: backplane.Position{Seq: it.Seq, Tag: backplane.NewTag(when(created), it.Seq, when(it.Stored))},
 		Stored:   when(it.Stored),
-		Envelope: &m.Envelope,
-	}, true
+		Envelope: env,
+	}, nil
 }
 
 // locate finds the position of an append that is stored, on a node that does not

@@ -2,6 +2,7 @@ package natsio
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"time"
 
@@ -19,8 +20,9 @@ const (
 	// feedBatch is how many entries are taken before anything else is looked at.
 	feedBatch = 512
 
-	headerSeq    = "Nats-Sequence"
-	headerStored = "Nats-Time-Stamp"
+	headerSeq     = "Nats-Sequence"
+	headerStored  = "Nats-Time-Stamp"
+	headerSubject = "Nats-Subject"
 )
 
 // follow is the goroutine of a log that is tailed: it drives the sequencer.
@@ -92,17 +94,46 @@ func (l *eventLog) take(m *nats.Msg) {
 	}
 }
 
+// raw is an entry as the log has it.
+type raw struct {
+	subject string // of subject.Ingest or subject.Delivery
+	data    []byte
+}
+
+// errForged: an entry that was published for another address than it claims.
+var errForged = errors.New("natsio: an entry claims another namespace or kind than it was published for")
+
+// open reads an entry. Who may publish for one namespace only may claim any in
+// the envelope, and only nodes publish records about the log (R20).
+func (l *eventLog) open(r raw) (*backplane.Envelope, error) {
+	m, err := wire.Decode(r.data, l.b.cfg.Limits)
+	if err != nil {
+		return nil, err
+	}
+	namespace, control, ok := l.b.space.LogNamespace(r.subject)
+	switch {
+	case !ok:
+	case control && m.Kind == backplane.KindBreak, !control && m.Kind == backplane.KindEvent && namespace.Is(m.Namespace):
+		return &m.Envelope, nil
+	}
+	return nil, errForged
+}
+
 // item reads an entry by what the log's server wrote into its header.
-func item(m *nats.Msg) (feed.Item[[]byte], bool) {
+func item(m *nats.Msg) (feed.Item[raw], bool) {
 	seq, err := strconv.ParseUint(m.Header.Get(headerSeq), 10, 64)
 	if err != nil || seq == 0 {
-		return feed.Item[[]byte]{}, false
+		return feed.Item[raw]{}, false
 	}
 	stored, err := time.Parse(time.RFC3339Nano, m.Header.Get(headerStored))
 	if err != nil {
-		return feed.Item[[]byte]{}, false
+		return feed.Item[raw]{}, false
 	}
-	return feed.Item[[]byte]{Seq: seq, Stored: stored.UnixNano(), Size: len(m.Data), Value: m.Data}, true
+	at := m.Subject
+	if original := m.Header.Get(headerSubject); original != "" { // it was fetched
+		at = original
+	}
+	return feed.Item[raw]{Seq: seq, Stored: stored.UnixNano(), Size: len(m.Data), Value: raw{at, m.Data}}, true
 }
 
 // heed takes the hints.
@@ -162,21 +193,38 @@ func when(nanos int64) time.Time {
 	return time.Unix(0, nanos)
 }
 
-// Apply implements feed.Handler.
-func (l *eventLog) Apply(it feed.Item[[]byte]) {
-	m, err := wire.Decode(it.Value, l.b.cfg.Limits)
-	if err != nil {
-		// It has its place in the order all the same, and no node can read it.
+// Apply implements feed.Handler. An entry that cannot be read has its place in
+// the order all the same.
+func (l *eventLog) Apply(it feed.Item[raw]) {
+	env, err := l.open(it.Value)
+	switch {
+	case err == nil:
+		l.handler.Apply(backplane.Entry{
+			Position: l.position(feed.Mark{Seq: it.Seq, Stored: it.Stored}),
+			Stored:   when(it.Stored),
+			Envelope: env,
+		})
+	case l.othersRead(err):
+		l.stats.unreadable.Add(1)
+		l.b.logger.Error("a log holds an event of a later version: clients of this node missed it and are told; upgrade the nodes before who emits",
+			"stream", l.stream, "seq", it.Seq, "err", err)
+		l.handler.Reset(backplane.Reset{
+			Position: l.position(feed.Mark{Seq: it.Seq, Stored: it.Stored}), Reason: backplane.ResetJump,
+		})
+	case errors.Is(err, errForged):
+		l.b.stats.forged.Add(1)
+	default:
 		if l.stats.malformed.Add(1) == 1 {
-			l.b.logger.Warn("a log holds an entry that cannot be read", "stream", l.stream, "seq", it.Seq, "err", err)
+			l.b.logger.Warn("a log holds entries that nobody can read; further ones are counted", "stream", l.stream, "seq", it.Seq, "err", err)
 		}
-		return
 	}
-	l.handler.Apply(backplane.Entry{
-		Position: l.position(feed.Mark{Seq: it.Seq, Stored: it.Stored}),
-		Stored:   when(it.Stored),
-		Envelope: &m.Envelope,
-	})
+}
+
+// othersRead reports whether a node of a later version reads what this one
+// cannot.
+func (l *eventLog) othersRead(err error) bool {
+	v, ok := errors.AsType[*wire.VersionError](err)
+	return ok && int(v.Got) > wire.Version && int(v.Got) <= l.cfg.Reads()
 }
 
 // Reset implements feed.Handler.
@@ -205,10 +253,10 @@ type answer struct {
 	action feed.Action
 	err    error
 	info   feed.Info
-	items  []feed.Item[[]byte]
+	items  []feed.Item[raw]
 }
 
-func (a answer) give(s *feed.Sequencer[[]byte], now time.Time) {
+func (a answer) give(s *feed.Sequencer[raw], now time.Time) {
 	switch {
 	case a.err != nil:
 		s.Failed(now, a.action)

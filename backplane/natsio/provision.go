@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -27,8 +28,12 @@ const provisionTimeout = 4 * time.Second
 
 var (
 	// ErrForeignStream: a stream with our name has a configuration that is not
-	// ours, so it cannot be used as a log.
+	// ours, so it cannot be used, or one of another name takes our subjects.
 	ErrForeignStream = errors.New("natsio: stream has a foreign configuration")
+
+	// ErrNoRoom: JetStream has not got what the stream asks for, in bytes or in
+	// servers.
+	ErrNoRoom = errors.New("natsio: JetStream has no room for the stream")
 
 	// ErrServerVersion: the server is too old for the durable class.
 	ErrServerVersion = errors.New("natsio: nats-server is too old")
@@ -75,7 +80,7 @@ func provision(ctx context.Context, js jetstream.JetStream, want jetstream.Strea
 		if err == nil {
 			return same(want, got)
 		}
-		if errors.Is(err, ErrNoStream) || !transient(err) {
+		if errors.Is(err, ErrNoStream) || errors.Is(err, ErrForeignStream) || errors.Is(err, ErrNoRoom) || !transient(err) {
 			return err
 		}
 		select {
@@ -99,9 +104,55 @@ func find(ctx context.Context, js jetstream.JetStream, want jetstream.StreamConf
 		}
 	}
 	if err != nil {
-		return want, fmt.Errorf("natsio: stream %s: %w", want.Name, err)
+		return want, refusal(ctx, js, want, err)
 	}
 	return s.CachedInfo().Config, nil
+}
+
+// Error codes of JetStream that nats.go has no names for.
+const (
+	codeNoPeers      = 10005 // not enough servers with room for it
+	codeNoMemory     = 10028
+	codeNoStorage    = 10047
+	codeOverlap      = 10065
+	codeNotClustered = 10074 // one server alone keeps one replica
+)
+
+// refusal says what to do about an error, if that is known.
+func refusal(ctx context.Context, js jetstream.JetStream, want jetstream.StreamConfig, err error) error {
+	api, _ := errors.AsType[*jetstream.APIError](err)
+	if api == nil {
+		return fmt.Errorf("natsio: stream %s: %w", want.Name, err)
+	}
+	switch api.ErrorCode {
+	case codeOverlap:
+		return fmt.Errorf("%w: %s takes subjects of %s (%s): change its subjects, or use another cluster name: %w",
+			ErrForeignStream, overlapping(ctx, js, want), want.Name, strings.Join(want.Subjects, ", "), err)
+	case codeNoMemory, codeNoStorage:
+		return fmt.Errorf("%w: %s may take up to %d MiB of %v: give JetStream more, or make the stream with a smaller max_bytes: %w",
+			ErrNoRoom, want.Name, want.MaxBytes>>20, want.Storage, err)
+	case codeNoPeers, codeNotClustered:
+		return fmt.Errorf("%w: %s wants %d servers with %d MiB of %v each: start as many, or ask for fewer: %w",
+			ErrNoRoom, want.Name, want.Replicas, want.MaxBytes>>20, want.Storage, err)
+	}
+	return fmt.Errorf("natsio: stream %s: %w", want.Name, err)
+}
+
+// overlapping names the streams that take subjects of another.
+func overlapping(ctx context.Context, js jetstream.JetStream, want jetstream.StreamConfig) string {
+	var names []string
+	for _, subj := range want.Subjects {
+		list := js.StreamNames(ctx, jetstream.WithStreamListSubject(subj))
+		for name := range list.Name() {
+			if !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	if len(names) == 0 {
+		return "another stream"
+	}
+	return strings.Join(names, ", ")
 }
 
 // checkServer waits for JetStream and returns an error if it is too old.

@@ -69,7 +69,9 @@ func (b *Backplane) take(msg *nats.Msg) {
 		return
 	}
 	from := m.From()
-	b.hear(from)
+	if ofNodes(p.to.Scope) {
+		b.hear(from)
+	}
 	d := backplane.Delivery{To: p.to, Envelope: &m.Envelope}
 	if m.Counter != 0 && from != "" {
 		d.Gap = b.countIn(p, from, m)
@@ -79,6 +81,10 @@ func (b *Backplane) take(msg *nats.Msg) {
 	}
 	b.deliver(in, d)
 }
+
+// ofNodes reports whether only nodes may publish to addresses of a scope, so that
+// a sender is who it says.
+func ofNodes(s backplane.Scope) bool { return s == backplane.ScopeRequests || s == backplane.ScopeNode }
 
 // inboxes begins the subjects that this node replies to. What asks for a reply
 // elsewhere would have the node speak there with the node's permissions.
@@ -90,8 +96,10 @@ func (b *Backplane) decode(msg *nats.Msg) (*wire.Message, bool) {
 	if err == nil {
 		return m, true
 	}
-	if _, newer := errors.AsType[*wire.VersionError](err); newer {
-		b.stats.versions.Add(1)
+	if _, version := errors.AsType[*wire.VersionError](err); version {
+		if b.stats.versions.Add(1) == 1 {
+			b.logger.Warn("a message of another version was dropped; further ones are counted", "subject", msg.Subject, "err", err)
+		}
 	} else {
 		b.stats.malformed.Add(1)
 	}

@@ -121,7 +121,7 @@ func (s *sessions) scan(ctx context.Context, sc scan) (upTo uint64, err error) {
 	}
 }
 
-var errBehind = errors.New("natsio: a replica of the session store is behind")
+var errBehind = errors.New("natsio: the server that answered is behind")
 
 func (s *sessions) scanOnce(ctx context.Context, sc scan) (uint64, error) {
 	upTo, _, _, err := s.put(ctx, &nats.Msg{Subject: sc.mark, Header: nats.Header{headerRollup: rollupSubject}})

@@ -3,14 +3,16 @@ package subject
 import (
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/siod-io/siod/backplane"
 )
 
 // Words of subjects that stand where a token of another form could.
 const (
-	wordAll    = "all"
-	wordSocket = "s"
+	wordAll     = "all"
+	wordSocket  = "s"
+	wordControl = "ctl"
 )
 
 // Fast returns the subject on which envelopes to an address are published, in
@@ -136,6 +138,12 @@ func (s Space) IngestIn(namespace string) string {
 	return s.prefix + join("i", "*", wild(namespace), ">")
 }
 
+// IngestControl is where nodes publish records about a log itself. No
+// permission for namespaces covers it.
+func (s Space) IngestControl(log int) string {
+	return s.prefix + join("i", strconv.Itoa(log), wordControl)
+}
+
 // IngestLog matches everything that is published to one log: what its stream
 // stores, and republishes to the subjects of [Space.Feed].
 func (s Space) IngestLog(log int) string { return s.prefix + join("i", strconv.Itoa(log), ">") }
@@ -145,3 +153,23 @@ func (s Space) IngestAll() string { return s.prefix + "i.>" }
 
 // Feed matches everything that comes from one log, in its order.
 func (s Space) Feed(log int) string { return s.prefix + join("d", strconv.Itoa(log), ">") }
+
+// LogNamespace returns the token of the namespace for which an entry of a log was
+// published, by its subject of [Space.Ingest] or [Space.Delivery], and control
+// for one of [Space.IngestControl]. It looks at no more of the subject, and
+// allocates nothing: it is for each entry.
+func (s Space) LogNamespace(subject string) (namespace Token, control, ok bool) {
+	rest, ok := strings.CutPrefix(subject, s.prefix)
+	if !ok || len(rest) < 2 || rest[1] != '.' || rest[0] != 'i' && rest[0] != 'd' {
+		return "", false, false
+	}
+	_, rest, ok = strings.Cut(rest[2:], ".") // the log
+	if !ok {
+		return "", false, false
+	}
+	token, _, more := strings.Cut(rest, ".")
+	if !more {
+		return "", token == wordControl, token == wordControl
+	}
+	return Token(token), false, true
+}

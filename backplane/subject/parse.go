@@ -49,7 +49,7 @@ func (c Class) String() string {
 // Parsed is a subject taken apart.
 type Parsed struct {
 	Class     Class
-	Scope     backplane.Scope // of the classes that belong to an address, else zero
+	Scope     backplane.Scope // of the classes that belong to an address, else zero, as for a record about a log
 	Log       int             // of Ingest and Delivery
 	Namespace Token           // "" if the class has none
 	Shard     string          // of a room
@@ -98,7 +98,13 @@ func (s Space) parse(subject string) (p Parsed, ok bool) {
 	case Fast:
 		return p, p.sockets(tokens)
 	case Ingest, Delivery:
-		return p, len(tokens) > 1 && p.number(tokens[0]) && p.sockets(tokens[1:])
+		if len(tokens) < 2 || !p.number(tokens[0]) {
+			return p, false
+		}
+		if len(tokens) == 2 && tokens[1] == wordControl {
+			return p, true
+		}
+		return p, p.sockets(tokens[1:])
 	case Requests:
 		p.Scope = backplane.ScopeRequests
 		return p, p.tokens(tokens, &p.Namespace)

@@ -44,8 +44,15 @@
 // error from the moment when none came back for 10 s until the next one does: a
 // short outage of NATS must not take all nodes out of their balancer at once.
 //
+// # Strangers
+//
+// Two clusters of one name on one NATS get each other's events and know nothing
+// of each other. A node that hears another for 30 s which gossip does not know
+// says so, once for each, and counts them.
+//
 // # Goroutines and locks
 //
-// A Node has two of its own, the one above and one that watches its membership;
-// both end with Stop. The lock of the health is a leaf.
+// A Node has three of its own, the one that sends messages, one that watches its
+// membership, and one that looks for strangers; all end with Stop. The locks of
+// the health and of the strangers are leaves.
 package cluster

@@ -6,7 +6,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
 	"github.com/siod-io/siod/backplane/embedded"
+	"github.com/siod-io/siod/backplane/natsio"
+	"github.com/siod-io/siod/backplane/subject"
 	"github.com/siod-io/siod/internal/testclient"
 )
 
@@ -66,6 +71,29 @@ func TestOutside(t *testing.T) {
 	}
 }
 
+// foreign makes a stream that has the name of a cluster's log and is not one.
+func foreign(t *testing.T, at NATS, cluster string) {
+	t.Helper()
+	sp, err := subject.New(cluster)
+	if err != nil {
+		t.Fatal(err)
+	}
+	nc, err := nats.Connect(at.URL, nats.UserInfo(at.User, at.Password), nats.CustomInboxPrefix(subject.Inbox("operator")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := natsio.LogStream(sp, 0, natsio.LogConfig{})
+	s.Discard = jetstream.DiscardNew
+	if _, err := js.CreateStream(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // Who is not let in, or finds no streams that it must not make, says what to do.
 func TestOutsideRefuses(t *testing.T) {
 	t.Parallel()
@@ -75,6 +103,8 @@ func TestOutsideRefuses(t *testing.T) {
 		"create it first, or let the node create it":         func(c *Config) { c.NATS.Existing = true },
 		"Log.Replicas is 2; it has to be 1 or 3":             func(c *Config) { c.Stores = 2 },
 		"start it, or check --nats-url: natsio: connect liv": func(c *Config) { c.NATS.TLS.CA = "none.pem" },
+		"sio_odd_log0: discard is DiscardNew and has to be":  func(c *Config) { c.Cluster = "odd"; foreign(t, at, "odd") },
+		"sio_three_log0 wants 3 servers":                     func(c *Config) { c.Cluster, c.Stores = "three", 3 },
 	} {
 		c := Config{
 			Secrets: testSecrets, Gossip: "127.0.0.1:0", Internal: "127.0.0.1:1", Stores: 1, NATS: at, StartTimeout: 5 * time.Second,

@@ -31,8 +31,9 @@ type Node struct {
 	nats    *natsio.Backplane
 	forward *forward.Forwarder
 
-	health health
-	failed chan error // capacity 1
+	health    health
+	strangers strangers
+	failed    chan error // capacity 1
 
 	life  context.Context // ends when Stop has ended the sessions
 	end   context.CancelFunc
@@ -78,9 +79,12 @@ func (n *Node) Healthy(ctx context.Context) error {
 	return n.health.state()
 }
 
-// watch notices that the membership ended by itself.
+// watch looks at who joins, and notices that the membership ended by itself.
 func (n *Node) watch() {
-	for range n.gossip.Watch(n.life) {
+	for ev := range n.gossip.Watch(n.life) {
+		if ev.Kind == membership.Joined {
+			n.compare(ev.Member)
+		}
 	}
 	if n.life.Err() == nil {
 		n.failed <- ErrReplaced
@@ -96,5 +100,6 @@ func (n *Node) begin() {
 	}
 	if n.gossip != nil {
 		n.tasks.Go(n.watch)
+		n.tasks.Go(func() { n.lookOut(n.life) })
 	}
 }

@@ -36,7 +36,7 @@ type process struct {
 
 // run starts one, with a room that whoever asks for joins, and stops it with
 // the test unless that was done before.
-func run(t *testing.T, c Config) (*process, error) {
+func run(t testing.TB, c Config) (*process, error) {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -221,7 +221,7 @@ func TestThreeNodes(t *testing.T) {
 }
 
 // poll connects a client that only polls.
-func poll(t *testing.T, url string) *client.Socket {
+func poll(t testing.TB, url string) *client.Socket {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()

@@ -64,6 +64,7 @@ func (n *Node) startAlone() error {
 func (n *Node) startMembers(ctx context.Context) error {
 	self := membership.Member{
 		ID: n.cfg.ID, Token: membership.Token(n.cfg.ID), Name: n.cfg.Name, Started: time.Now(), Version: n.cfg.Version,
+		Meta: map[string]string{metaWire: wireVersion},
 	}
 	if n.cfg.Gossip == "" {
 		members, err := static.New(self)
@@ -177,6 +178,7 @@ func (n *Node) connect(ctx context.Context) error {
 			Replicas: n.cfg.Stores, Window: n.cfg.Window, Memory: n.server != nil && n.cfg.StoreDir == "",
 			Existing: waits || n.cfg.NATS.Existing,
 			Nodes:    func() int { return len(n.members.Members()) },
+			Reads:    n.reads,
 		}
 		cfg.Sessions = &natsio.SessionConfig{
 			Window: n.cfg.Window, Replicas: n.cfg.Stores, File: !cfg.Log.Memory, Existing: cfg.Log.Existing,
@@ -220,7 +222,7 @@ func (n *Node) attempt(ctx context.Context, cfg natsio.Config) (*natsio.Backplan
 // unreached names the address that an error is about.
 func (n *Node) unreached(err error) error {
 	switch {
-	case n.server != nil, errors.Is(err, natsio.ErrForeignStream), errors.Is(err, natsio.ErrServerVersion), errors.Is(err, natsio.ErrNoStream):
+	case n.server != nil, errors.Is(err, natsio.ErrForeignStream), errors.Is(err, natsio.ErrNoRoom), errors.Is(err, natsio.ErrServerVersion), errors.Is(err, natsio.ErrNoStream):
 		return fmt.Errorf("cluster: %w", err)
 	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrAuthExpired), errors.Is(err, nats.ErrAuthRevoked):
 		return fmt.Errorf("cluster: NATS at %s refuses this node: check --nats-creds, --nats-user with --nats-password-file, or --nats-token-file: %w", n.cfg.NATS.URL, err)

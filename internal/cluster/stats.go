@@ -11,6 +11,7 @@ import (
 // zero.
 type Stats struct {
 	Healthy   bool
+	Strangers int            // nodes heard over NATS for long that are no members
 	Members   map[string]int // present, by state
 	Backplane natsio.Stats
 	Logs      []natsio.LogStats
@@ -26,7 +27,7 @@ func (n *Node) Stats() *Stats {
 		return nil
 	}
 	s := &Stats{
-		Healthy: n.health.state() == nil, Backplane: n.nats.Stats(), Logs: n.nats.LogStats(), Sessions: n.nats.SessionStats(),
+		Healthy: n.health.state() == nil, Backplane: n.nats.Stats(), Logs: n.nats.LogStats(), Sessions: n.nats.SessionStats(), Strangers: n.strangers.count(),
 		Members: map[string]int{"alive": 0, "leaving": 0},
 	}
 	for _, m := range n.members.Members() {

@@ -69,6 +69,7 @@ var ofCluster = []metric{
 			emit(float64(n), state)
 		}
 	}),
+	clusterNumber("siod_cluster_strangers", "Nodes heard over NATS for more than 30 s that are no members: another cluster has this one's name, or gossip does not get through.", func(c *cluster.Stats) float64 { return float64(c.Strangers) }),
 
 	clusterNumber("siod_gossip_peers", "Other nodes that gossip with this one.", func(c *cluster.Stats) float64 { return float64(c.Gossip.Members) }),
 	clusterNumber("siod_gossip_overload", "0 while this node keeps up with gossip; up to 3 when it answers late.", func(c *cluster.Stats) float64 { return float64(c.Gossip.Overload) }),
@@ -113,6 +114,7 @@ var ofCluster = []metric{
 	clusterCount("siod_nats_server_slow_consumers_total", "Connections that it closed since they did not take what was sent.", func(c *cluster.Stats) uint64 { return uint64(c.Server.SlowConsumers) }),
 	clusterCount("siod_nats_server_stale_total", "Connections that it closed since they did not answer.", func(c *cluster.Stats) uint64 { return uint64(c.Server.Stale) }),
 	clusterNumber("siod_nats_server_store_led", "1 if this node keeps a store and knows a leader of the store nodes.", func(c *cluster.Stats) float64 { return yes(c.Server.StoreLeader != "") }),
+	clusterNumber("siod_nats_server_store_stopped", "1 if this node could not write to its store and stores no more: make room on its disk, then restart it.", func(c *cluster.Stats) float64 { return yes(c.Server.StoreStopped) }),
 	clusterNumber("siod_nats_server_store_bytes", "Bytes that it stores, in memory and in files.", func(c *cluster.Stats) float64 { return float64(c.Server.StoreBytes) }),
 
 	logCount("siod_log_applied_total", "Durable events delivered in the order of the log.", func(l *natsio.LogStats) uint64 { return l.Applied }),
@@ -122,6 +124,7 @@ var ofCluster = []metric{
 	logCount("siod_log_skipped_total", "Entries that expired before they came: sessions missed them and were told.", func(l *natsio.LogStats) uint64 { return l.Skipped }),
 	logCount("siod_log_overflow_total", "Entries that came too early, were not kept, and were fetched later.", func(l *natsio.LogStats) uint64 { return l.Overflow }),
 	logCount("siod_log_malformed_total", "Entries that could not be read.", func(l *natsio.LogStats) uint64 { return l.Malformed }),
+	logCount("siod_log_unreadable_total", "Entries of a version that this node does not know yet: sessions missed them and were told.", func(l *natsio.LogStats) uint64 { return l.Unreadable }),
 	logCount("siod_log_rewinds_total", "Times that the log lost entries that had been delivered.", func(l *natsio.LogStats) uint64 { return l.Rewinds }),
 	logCount("siod_log_publish_tries_total", "Publications to the log, those tried again included.", func(l *natsio.LogStats) uint64 { return l.Tries }),
 	logCount("siod_log_publish_failed_total", "Of these, those refused or not answered.", func(l *natsio.LogStats) uint64 { return l.Failed }),
