@@ -22,9 +22,12 @@ do. Nothing is connected to.
 
 Usage: siod nats-config [--json] [FLAG...]
 
-      --json   print it as JSON
+      --json             print it as JSON
+      --namespace NAME   what emitters and workers are for, several times or with
+                         commas between them; all without it
 
---cluster-name, --store-expect, --recovery and --recovery-window decide what it is. Users and
+--cluster-name, --store-expect, --recovery and --recovery-window decide what it is. With
+--nats-provision=false, nodes may use the streams and not make them. Users and
 permissions are written as nats-server reads them; replace the passwords. Streams
 are written as "nats stream add NAME --config FILE" reads them.
 `
@@ -47,6 +50,7 @@ var natsRoles = []embedded.Role{embedded.Node, embedded.Emitter, embedded.Worker
 func natsConfig(_ context.Context, p *process, args []string) error {
 	fs := pflag.NewFlagSet("siod nats-config", pflag.ContinueOnError)
 	asJSON := fs.Bool("json", false, "print it as JSON")
+	namespaces := fs.StringSlice("namespace", nil, "what emitters and workers are for; all without it")
 	r, err := flagsWith(fs, p, "nats-config", natsConfigUsage, natsDefaults(), args)
 	if err != nil {
 		return err
@@ -55,7 +59,12 @@ func natsConfig(_ context.Context, p *process, args []string) error {
 	if err != nil {
 		return err
 	}
-	s, err := natsSetupOf(c)
+	for _, ns := range *namespaces {
+		if !strings.HasPrefix(ns, "/") {
+			return &usageError{fmt.Sprintf("--namespace %q: names of namespaces begin with /", ns)}
+		}
+	}
+	s, err := natsSetupOf(c, *namespaces)
 	if err != nil {
 		return err
 	}
@@ -70,10 +79,11 @@ func natsConfig(_ context.Context, p *process, args []string) error {
 func natsDefaults() config.Config {
 	c := config.Default()
 	c.StoreExpect, c.GossipListen, c.ClusterSecret = 1, "127.0.0.1:0", "not-used-by-this-command"
+	c.NATS.URL = "nats://127.0.0.1:4222"
 	return c
 }
 
-func natsSetupOf(c *config.Loaded) (*natsSetup, error) {
+func natsSetupOf(c *config.Loaded, namespaces []string) (*natsSetup, error) {
 	space, err := subject.New(c.ClusterName)
 	if err != nil {
 		return nil, err
@@ -89,7 +99,7 @@ func natsSetupOf(c *config.Loaded) (*natsSetup, error) {
 		}
 	}
 	for _, role := range natsRoles {
-		perm, err := embedded.PermissionsOf(c.ClusterName, role)
+		perm, err := s.permissions(c, role, namespaces)
 		if err != nil {
 			return nil, err
 		}
@@ -100,6 +110,20 @@ func natsSetupOf(c *config.Loaded) (*natsSetup, error) {
 		}
 	}
 	return s, nil
+}
+
+func (s *natsSetup) permissions(c *config.Loaded, role embedded.Role, namespaces []string) (embedded.Permissions, error) {
+	switch {
+	case role != embedded.Node:
+		return embedded.PermissionsOf(c.ClusterName, role, namespaces...)
+	case c.NATS.Provision:
+		return embedded.PermissionsOf(c.ClusterName, role)
+	}
+	var streams []string
+	for _, sc := range s.Streams {
+		streams = append(streams, sc.Name)
+	}
+	return embedded.NodePermissions(c.ClusterName, streams...)
 }
 
 func writeJSON(w io.Writer, v any) error {

@@ -123,7 +123,7 @@ type keeper struct {
 var keepers = []keeper{
 	{
 		imported: "github.com/nats-io/nats.go/...",
-		only:     []string{"backplane/natsio", "backplane/embedded", "emitter", "worker", "cmd/...", "internal/cluster", "test/kill"},
+		only:     []string{"backplane/natsio", "backplane/embedded", "emitter", "worker", "cmd/...", "internal/cluster", "test/kill", "test/cluster"},
 		why:      "NATS is one backplane among several; its types must not spread beyond the places that compose programs",
 	},
 	{

@@ -8,7 +8,10 @@
 // server's. smoke.mjs goes before it and shows in a few seconds what is wrong
 // when nothing works, with events between clients of different nodes.
 //
-// With NATS outside, one server or three, these are stopped for a while.
+// Nodes are ended in order and killed. With NATS outside, one server or three,
+// these are stopped for a while. The whole matrix on such servers takes
+//
+//	go test ./test/cluster -run Matrix -nats 1
 //
 // Servers and balancers are processes of the test that starts them, on ports of
 // loopback, with everything they write in a directory of the test. A goroutine

@@ -11,13 +11,14 @@ import (
 const cells = 9*3*12 + 2*3*5
 
 // TestMatrix is the whole matrix of test/interop, with a balancer where a server
-// was. That its rows can fail is shown there.
+// was. That its rows can fail is shown there. With -nats 1 or 3 it runs on NATS
+// servers outside.
 func TestMatrix(t *testing.T) {
 	t.Parallel()
 	nodejs.Setup(t, "interop")
 	nodejs.Setup(t, "balancers")
-	plain := three(t, append(heartbeat, "--recovery=false")...)
-	recovering := three(t, append(heartbeat, "--recovery")...)
+	plain := threeWith(t, *outside, append(heartbeat, "--recovery=false")...)
+	recovering := threeWith(t, *outside, append(heartbeat, "--recovery")...)
 	t.Run("behind", func(t *testing.T) { // all at once: clients mostly wait
 		for _, b := range balancers {
 			t.Run(b.name, func(t *testing.T) {

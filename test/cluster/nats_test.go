@@ -48,6 +48,27 @@ func TestExternalStops(t *testing.T) {
 	}
 }
 
+// TestTwoClustersOnOneNATS: clusters of different names on one NATS server hear
+// nothing of each other.
+func TestTwoClustersOnOneNATS(t *testing.T) {
+	t.Parallel()
+	nodejs.Setup(t, "balancers")
+	outside := natsserver.Start(t, natsserver.Build(t), natsserver.Loopback(t, 1)...)
+	var crowds []*crowd
+	for _, name := range []string{"red", "blue"} {
+		nodes := threeOn(t, outside, "--app", "interop", "--recovery", "--cluster-name", name)
+		crowds = append(crowds, gather(t, balancers[0].start(t, nodes), 3, 20*time.Millisecond))
+	}
+	for range 2 { // each while the other one speaks
+		for _, c := range crowds {
+			c.hears(t, 20, "beside another cluster")
+		}
+	}
+	for _, c := range crowds {
+		c.check(t) // a number of the others would be one too many
+	}
+}
+
 // outage is how long NATS is away.
 const outage = 15 * time.Second
 

@@ -42,6 +42,16 @@ func threeOn(t *testing.T, outside []*natsserver.Server, more ...string) []*targ
 	return nodes
 }
 
+// threeWith starts three nodes on so many NATS servers outside, or with their own
+// if there are none.
+func threeWith(t *testing.T, servers int, more ...string) []*target.Server {
+	t.Helper()
+	if servers == 0 {
+		return three(t, more...)
+	}
+	return threeOn(t, natsserver.Start(t, natsserver.Build(t), natsserver.Loopback(t, servers)...), more...)
+}
+
 // whole waits until a node hears the others, and its NATS server, if there is
 // one within it, has routes to as many.
 func whole(t *testing.T, s *target.Server, routes float64) {

@@ -190,3 +190,24 @@ func TestRollingRestart(t *testing.T) {
 		}
 	}
 }
+
+// TestKilled kills one node after the other, without a word, while one client
+// speaks and others listen through a balancer, and starts it again. Everybody
+// gets everything that was acknowledged once, in order, and goes on with its
+// session.
+func TestKilled(t *testing.T) {
+	t.Parallel()
+	nodejs.Setup(t, "balancers")
+	nodes := three(t, "--app", "interop", "--recovery")
+	c := gather(t, balancers[0].start(t, nodes), 12, 20*time.Millisecond)
+	for i := range nodes {
+		c.hears(t, 20, fmt.Sprintf("before node %d is killed", i))
+		nodes[i].Kill()
+		nodes[i] = nodes[i].Again(t)
+		whole(t, nodes[i], 2)
+	}
+	c.hears(t, 20, "after all")
+	if c.check(t) == 0 {
+		t.Error("nobody lost a node")
+	}
+}

@@ -10,19 +10,23 @@ import (
 const smokeRows = 5 * 3
 
 // TestSmoke is the newest client on every transport: what one says on one node
-// comes to all on the others.
+// comes to all on the others, with NATS inside the nodes and outside.
 func TestSmoke(t *testing.T) {
 	t.Parallel()
 	nodejs.Setup(t, "interop")
 	nodejs.Setup(t, "balancers")
-	nodes := three(t, append(heartbeat, "--recovery")...)
-	for _, b := range balancers {
-		t.Run(b.name, func(t *testing.T) {
-			counts := nodejs.Run(t, "smoke.mjs", b.start(t, nodes))
-			if counts.Cells != smokeRows || counts.Skipped != 0 {
-				t.Errorf("rows run = %d, skipped = %d; want %d and 0", counts.Cells, counts.Skipped, smokeRows)
+	for name, servers := range map[string]int{"inside": 0, "outside": 1} {
+		t.Run(name, func(t *testing.T) {
+			nodes := threeWith(t, servers, append(heartbeat, "--recovery")...)
+			for _, b := range balancers {
+				t.Run(b.name, func(t *testing.T) {
+					counts := nodejs.Run(t, "smoke.mjs", b.start(t, nodes))
+					if counts.Cells != smokeRows || counts.Skipped != 0 {
+						t.Errorf("rows run = %d, skipped = %d; want %d and 0", counts.Cells, counts.Skipped, smokeRows)
+					}
+				})
 			}
+			spread(t, nodes)
 		})
 	}
-	spread(t, nodes)
 }

@@ -22,6 +22,7 @@ const patience = 30 * time.Second
 type Place struct {
 	Clients, Routes string   // "host:port" of its listeners
 	Via             []string // a command that runs the program elsewhere, if any
+	Config          string   // a file, if any
 }
 
 // Server is one NATS server, which can be ended and started again with what it
@@ -73,6 +74,9 @@ func Start(t testing.TB, program string, places ...Place) []*Server {
 		}
 		s := &Server{Name: fmt.Sprint("nats", i), t: t, place: p, said: new(log)}
 		s.args = append(append([]string(nil), p.Via...), program, "-a", host, "-p", port, "-n", s.Name, "-js", "-sd", filepath.Join(dir, s.Name))
+		if p.Config != "" {
+			s.args = append(s.args, "-c", p.Config)
+		}
 		if len(places) > 1 {
 			s.args = append(s.args, "--cluster_name", "outside", "--cluster", routes[i], "--routes", strings.Join(routes, ","))
 		}

@@ -166,6 +166,16 @@ func (s *Server) Stop() {
 	s.stop()
 }
 
+// Kill ends the process without a word, by SIGKILL.
+func (s *Server) Kill() {
+	s.t.Helper()
+	s.once.Do(func() {
+		_ = s.cmd.Process.Kill()
+		<-s.done
+		s.checkLog()
+	})
+}
+
 // stop ends the process and checks how it ended, once.
 func (s *Server) stop() {
 	s.t.Helper()
@@ -190,6 +200,12 @@ func (s *Server) end() {
 			s.t.Errorf("the server did not end in %v after SIGTERM", patience)
 		}
 	}
+	s.checkLog()
+}
+
+// checkLog looks for what no log may have, and keeps that of a failed test.
+func (s *Server) checkLog() {
+	s.t.Helper()
 	for _, bad := range []string{"panic:", "DATA RACE", "fatal error:"} {
 		if strings.Contains(s.log.String(), bad) {
 			s.t.Errorf("the server's log has %q", bad)
