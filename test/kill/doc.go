@@ -36,6 +36,10 @@
 // from each other. Each server is then on a host of its own: the test runs in
 // namespaces of Linux that are gone with it, and needs no rights for that.
 //
+// TestFullDisk fills the disks of the stores, one and then all.
+//
+// TestStorm kills the server that all clients are on.
+//
 // TestRequestsAtDeath kills a server that has hundreds of requests to answer.
 //
 // # Goroutines and locks
@@ -48,6 +52,7 @@
 //
 //	go test ./test/kill -run Kill -kills 20 -clients 300 -seed 7 -v
 //	go test ./test/kill -run Faults -faults 60s -clients 180 -rate 500 -v
+//	go test ./test/kill -run Storm -storm 5000 -v
 //
 // takes what the flags say. A seed repeats the plan; what goes on at the same
 // time is left to the machine.

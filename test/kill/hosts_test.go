@@ -62,12 +62,15 @@ const (
 
 // hosts are machines on two networks, one for each server and each NATS server
 // outside.
-type hosts struct{ t *testing.T }
+type hosts struct {
+	t     *testing.T
+	disks bool // each store is on a disk of its own
+}
 
 // newHosts lays the networks. The process has to be in namespaces of its own.
 func newHosts(t *testing.T, n int) hosts {
 	t.Helper()
-	h := hosts{t}
+	h := hosts{t: t}
 	h.run("mount", "-t", "tmpfs", "tmpfs", "/run") // where named namespaces are
 	h.ip("link set lo up")
 	for _, bridge := range []string{"cluster", "clients"} {

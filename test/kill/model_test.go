@@ -32,6 +32,7 @@ type model struct {
 	pause            time.Duration // the longest one between two acknowledgements
 	unknown, refused int
 	refusals         []string // the first ones
+	newest           string   // why the last one was refused
 	notJournaled     int      // answers
 
 	claims, recovered   int // of clients that came back in time with a session
@@ -80,10 +81,18 @@ func (m *model) outcome(origin, what, kind string, n uint64, why string) {
 		m.unknown++
 	case "refused":
 		m.refused++
+		m.newest = why
 	}
 	if len(m.refusals) < faultsKept {
 		m.refusals = append(m.refusals, fmt.Sprintf("%s %s:%s:%d: %s", what, kind, origin, n, why))
 	}
+}
+
+// refusal is how many emits were refused, and why the last one was.
+func (m *model) refusal() (n int, why string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.refused, m.newest
 }
 
 // rate is the share in percent, of clients that came back in time, of those that

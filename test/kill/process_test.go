@@ -120,7 +120,7 @@ func (p *process) hear(line []json.RawMessage, note func(*process, []json.RawMes
 		p.id = word(line, 2)
 		p.addr.Store(&addr)
 		close(p.listens)
-	case "leader", "stats", "stopped", "stepped", "last", "end", "begun", "pending", "asked", "members", "counted", "stored":
+	case "leader", "stats", "stopped", "stepped", "last", "end", "begun", "pending", "asked", "members", "counted", "stored", "burst":
 		p.answers <- line
 	case "ack":
 		p.ackOnce.Do(func() { close(p.acked) })

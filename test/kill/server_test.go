@@ -37,6 +37,7 @@ type settings struct {
 	Rate   float64 // durable emits a second
 	Rooms  int
 
+	MaxBytes int64  // of each stream; 0: the usual bound
 	NATS     string // servers outside; "": it has one of its own
 	Replicas int    // servers that store
 
@@ -184,11 +185,11 @@ func (s *server) connect(ctx context.Context, log *slog.Logger) error {
 	cfg := natsio.Config{
 		ID: s.id, Token: membership.Token(s.id), Cluster: clusterName, URL: s.NATS, Logger: log,
 		Log: &natsio.LogConfig{
-			Replicas: s.Replicas, Window: logKept, Existing: s.NATS == "" && !s.Store,
+			Replicas: s.Replicas, Window: logKept, MaxBytes: s.MaxBytes, Existing: s.NATS == "" && !s.Store,
 			Nodes: func() int { return len(s.gossip.Members()) },
 		},
 		// Within a sixth of its window the store has to find a new leader.
-		Sessions: &natsio.SessionConfig{Replicas: s.Replicas, File: true, Window: max(s.Window, time.Minute), Existing: s.NATS == "" && !s.Store},
+		Sessions: &natsio.SessionConfig{Replicas: s.Replicas, File: true, MaxBytes: s.MaxBytes, Window: max(s.Window, time.Minute), Existing: s.NATS == "" && !s.Store},
 	}
 	if s.nats != nil {
 		cfg.InProcess, cfg.Options = s.nats, s.nats.NodeOptions()
@@ -225,6 +226,17 @@ func (s *server) handlers() {
 		return sock.Emit(ctx, "born", sock.ID())
 	})
 	ns.OnEvent("echo", func(ctx context.Context, e *node.Event) error { return e.Ack() })
+	node.Handle(ns, "enter", func(_ context.Context, sock *node.Socket, rooms []int) (string, error) {
+		names := make([]string, len(rooms))
+		for i, r := range rooms {
+			names[i] = roomName(r)
+		}
+		err := sock.Join(names...)
+		if errors.Is(err, node.ErrNotJournaled) {
+			return notJournaled, nil
+		}
+		return "", err
+	})
 	ns.OnEvent("cast", func(ctx context.Context, e *node.Event) error {
 		var kind, event string
 		if err := e.Decode(&kind, &event); err != nil {

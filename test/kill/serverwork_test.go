@@ -6,6 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/siod-io/siod/backplane"
@@ -80,6 +83,7 @@ func arguments(n int) []any {
 func (s *server) obey(command string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
+	command, args, _ := strings.Cut(command, " ")
 	switch command {
 	case "stop":
 		close(s.stop)
@@ -98,6 +102,12 @@ func (s *server) obey(command string) error {
 		s.say("leader", leader)
 	case "stepdown":
 		s.say("stepped", s.stepDown(ctx) == nil)
+	case "burst":
+		failed, err := s.burst(ctx, args)
+		if err != nil {
+			return err
+		}
+		s.say("burst", failed)
 	case "stats":
 		st := s.srv.Stats()
 		s.say("stats", map[string]any{"notRecovered": st.NotRecovered, "recovered": st.Recovered, "notJournaled": st.NotJournaled,
@@ -130,6 +140,33 @@ func (s *server) obey(command string) error {
 	return nil
 }
 
+// burst emits so many durable events to each of the first rooms, at once, and
+// waits for all. It returns how many were not acknowledged.
+func (s *server) burst(ctx context.Context, args string) (failed int64, err error) {
+	var rooms, each int
+	if _, err := fmt.Sscan(args, &rooms, &each); err != nil {
+		return 0, err
+	}
+	var all sync.WaitGroup
+	var bad atomic.Int64
+	for n := range each {
+		for room := range rooms {
+			all.Add(1)
+			done := func(err error) {
+				if err != nil {
+					bad.Add(1)
+				}
+				all.Done()
+			}
+			if err := s.srv.To(roomName(room)).EmitAsync(ctx, done, fmt.Sprintf("burst:%d %d", room, n)); err != nil {
+				done(err)
+			}
+		}
+	}
+	all.Wait()
+	return bad.Load(), nil
+}
+
 // dump says all entries of the log.
 func (s *server) dump(ctx context.Context) error {
 	log := backplane.Logs(s.bp)[0]
@@ -151,6 +188,9 @@ func (s *server) dump(ctx context.Context) error {
 // leader is the name of the server that leads the log, also if it is the only
 // one; "" if none does.
 func (s *server) leader(ctx context.Context) (string, error) {
+	// A route that breaks may take the answer with it: who asks asks again.
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
 	sp, err := subject.New(clusterName)
 	if err != nil {
 		return "", err

@@ -92,6 +92,9 @@ func (w *world) launch(i int, dir string) {
 		// One of them is down for some of the time.
 		Rate: 1.15 * *rate / float64(*servers),
 	}
+	if w.hosts != nil && w.hosts.disks {
+		s.MaxBytes = diskSize / 4 // a server takes three quarters at most, for both streams
+	}
 	if len(w.outside) > 0 {
 		s.NATS, s.Store, s.Replicas = natsserver.URL(w.outside), false, len(w.outside)
 	}
