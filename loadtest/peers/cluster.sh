@@ -1,11 +1,13 @@
 #!/bin/bash
 # Cross-node broadcast of two nodes: of ours, with NATS inside them, or of a
-# peer's over a private redis-server.
+# peer's over a private redis-server. Prints one JSON line for each test.
 #
-#   cluster.sh ours|durable|redis|streams|centrifuge
+#   cluster.sh ours|durable|durable3|redis|streams|centrifuge
 #
 # "durable" is ours with connection state recovery: every broadcast goes through
-# the log, which the first node stores in memory.
+# the log, which the first node stores in memory; with "durable3" that node, the
+# other one and a third do, on disk. SCALE is the length of each test (1; 0.1
+# for a quick look).
 #
 # Needs bin/target (`make build`), or redis-server and for "redis" and "streams"
 # `npm install` in node/, for "centrifuge" a built centrifuge/server. Ends only
@@ -18,21 +20,25 @@ SIOBENCH=${SIOBENCH:-../../.cache/bin/siobench}
 PORT1=${PORT1:-3711} PORT2=${PORT2:-3712} REDIS_PORT=${REDIS_PORT:-6390}
 TARGET=${TARGET:-../../bin/target}
 own=
-[[ $kind = ours || $kind = durable ]] && own=1
+[[ $kind = ours || $kind = durable* ]] && own=1
+SCALE=${SCALE:-1}
+tests=fast # the group
+[[ $kind = durable* || $kind = streams ]] && tests=stored
+PORT3=$((PORT2 + 1))
 if [[ $own ]]; then
-	ports="$PORT1 $PORT2 $((PORT1 + 20)) $((PORT2 + 20)) $((PORT1 + 40)) $((PORT2 + 40))"
+	ports=$(for p in "$PORT1" "$PORT2" "$PORT3"; do echo "$p $((p + 20)) $((p + 40))"; done)
 else
 	ports="$PORT1 $PORT2 $REDIS_PORT"
 fi
 for p in $ports; do
 	if (echo >"/dev/tcp/127.0.0.1/$p") 2>/dev/null; then
-		echo "{\"label\":\"$kind-2nodes\",\"error\":\"port $p is taken\"}"
+		echo "{\"label\":\"$kind\",\"test\":\"ports\",\"error\":\"port $p is taken\"}"
 		exit 1
 	fi
 done
 dir=$(mktemp -d)
-a='' b='' r=''
-trap 'kill $a $b $r 2>/dev/null; wait; rm -rf "$dir"' EXIT
+a='' b='' c='' r=''
+trap 'kill $a $b $c $r 2>/dev/null; wait; rm -rf "$dir"' EXIT
 [[ $own ]] || redis-server --port "$REDIS_PORT" --bind 127.0.0.1 --save '' --appendonly no --daemonize no >/dev/null 2>&1 &
 [[ $own ]] || r=$!
 sleep 0.7
@@ -44,6 +50,7 @@ if [[ $own ]]; then
 		local port=$1
 		shift
 		[[ $kind = durable ]] && set -- --recovery --store-expect 1 "$@"
+		[[ $kind = durable3 ]] && set -- --recovery --store-expect 3 --store --store-dir "$dir/$port" "$@"
 		"$TARGET" --app bench --listen "127.0.0.1:$port" --internal-listen "127.0.0.1:$((port + 40))" \
 			--gossip-listen "127.0.0.1:$((port + 20))" --join "127.0.0.1:$((PORT1 + 20)),127.0.0.1:$((PORT2 + 20))" \
 			"$@" >"$dir/$port.log" 2>&1 &
@@ -52,6 +59,10 @@ if [[ $own ]]; then
 	a=$!
 	start "$PORT2" --node-name b
 	b=$!
+	if [[ $kind = durable3 ]]; then
+		start "$PORT3" --node-name c
+		c=$!
+	fi
 elif [ "$kind" = centrifuge ]; then
 	proto=centrifuge
 	REDIS=127.0.0.1:$REDIS_PORT centrifuge/server "127.0.0.1:$PORT1" >/dev/null 2>&1 &
@@ -72,8 +83,9 @@ for p in $PORT1 $PORT2; do
 	done
 done
 sleep 1
-s() { timeout 120 "$SIOBENCH" -proto $proto -addr "127.0.0.1:$PORT1,127.0.0.1:$PORT2" -pid "$a,$b${r:+,$r}" -label "$kind-2nodes" "$@"; }
-s -mode fanout -n 1000 -count 60 -warm 10 -window 4 -max 30s
-s -mode fanout -n 1000 -count 50 -warm 5 -rate 10 -max 30s
-s -mode fanout -n 2 -count 500 -warm 50 -rate 200 -max 20s
-s -mode fanout -n 2 -count 3000 -warm 50 -window 64 -max 30s
+s() { timeout 120 "$SIOBENCH" -proto $proto -addr "127.0.0.1:$PORT1,127.0.0.1:$PORT2" -pid "$a,$b${c:+,$c}${r:+,$r}" -label "$kind" "$@"; }
+n() { awk -v a="$1" -v s="$SCALE" 'BEGIN{v=int(a*s); print v<1?1:v}'; }
+s -test ${tests}1k -mode fanout -n 1000 -count "$(n 200)" -warm 20 -window 4 -max 60s
+s -test ${tests}open -mode fanout -n 1000 -count "$(n 50)" -warm 5 -rate 10 -max 30s
+s -test ${tests}lat -mode fanout -n 2 -count "$(n 1000)" -warm 50 -rate 200 -max 20s
+s -test ${tests}bus -mode fanout -n 2 -count "$(n 10000)" -warm 200 -window 64 -max 60s

@@ -45,10 +45,7 @@ if [[ ! -d $here/node/node_modules ]]; then
 fi
 mkdir -p "$out"
 results=$out/results.jsonl
-field() { awk -F ': ' -v k="$1" '$1 ~ k {print $2; exit}' /proc/cpuinfo; }
-printf '{"label":"machine","test":"facts","cpu":"%s","cores":%d,"kernel":"%s","go":"%s","node":"%s","commit":"%s","date":"%s","load":"%s","repeats":%d,"command":"loadtest/peers/sitting.sh -r %d -s %s"}\n' \
-	"$(field '^model name')" "$(nproc)" "$(uname -r)" "$(go env GOVERSION)" "$(node --version)" \
-	"$(git -C "$module" rev-parse --short HEAD)" "$(date -u +%F)" "$(cut -d' ' -f1-3 /proc/loadavg)" "$repeats" "$repeats" "$scale" >"$results"
+facts "$repeats" "loadtest/peers/sitting.sh -r $repeats -s $scale" >"$results"
 
 say() { tee -a "$results"; }
 run_ours() {

@@ -1,5 +1,5 @@
-# Builds what compare.sh and sitting.sh run, into .cache/bin, and runs the
-# floor. Sourced by both; `here` is this folder.
+# Builds what compare.sh and the sittings run, into .cache/bin, runs the floor,
+# and says on which machine. Sourced by them; `here` is this folder.
 module=$(cd "$here/../.." && pwd)
 bin=$module/.cache/bin
 SIOBENCH=${SIOBENCH:-$bin/siobench}
@@ -23,3 +23,11 @@ run_floor() {
 	"$bin/floor" 1000 "$1" 128 4 4
 	"$bin/floor" 1000 "$(($1 * 2))" 128 16 16
 }
+
+# facts REPEATS COMMAND: the line of a sitting that says where and when it was.
+facts() {
+	printf '{"label":"machine","test":"facts","cpu":"%s","cores":%d,"kernel":"%s","go":"%s","node":"%s","commit":"%s","date":"%s","load":"%s","repeats":%d,"command":"%s"}\n' \
+		"$(cpu_field '^model name')" "$(nproc)" "$(uname -r)" "$(go env GOVERSION)" "$(node --version)" \
+		"$(git -C "$module" rev-parse --short HEAD)" "$(date -u +%F)" "$(cut -d' ' -f1-3 /proc/loadavg)" "$1" "$2"
+}
+cpu_field() { awk -F ': ' -v k="$1" '$1 ~ k {print $2; exit}' /proc/cpuinfo; }

@@ -18,6 +18,15 @@ var titles = map[string]string{
 	"storm":    "connect + CONNECT + join, µs CPU",
 	"idle":     "idle session, KB of resident memory",
 	"idleraw":  "the same, collector left alone 4 s after 5,000 connects",
+
+	"fast1k":     "two nodes, broadcast to 1,000, 4 in flight, µs CPU of all processes a delivery",
+	"fastopen":   "two nodes, broadcast to 1,000, 10 a second, µs CPU of all processes a delivery",
+	"fastlat":    "two nodes, 200 broadcasts a second, added p50 at the other node, ms",
+	"fastbus":    "two nodes, one client each, 64 in flight, µs a delivery",
+	"stored1k":   "two nodes, stored broadcast to 1,000, 4 in flight, µs CPU of all processes a delivery",
+	"storedopen": "two nodes, stored broadcast to 1,000, 10 a second, µs CPU of all processes a delivery",
+	"storedlat":  "two nodes, 200 stored broadcasts a second, added p50 at the other node, ms",
+	"storedbus":  "two nodes, one client each, 64 stored broadcasts in flight, µs a delivery",
 }
 
 func (r report) markdown(facts map[string]any) []byte {

@@ -43,9 +43,22 @@ func read(in io.Reader) (*sitting, error) {
 		if label != "floor" && !slices.Contains(s.tests, test) {
 			s.tests = append(s.tests, test)
 		}
+		derive(m)
 		s.runs[key{label, test}] = append(s.runs[key{label, test}], m)
 	}
 	return s, lines.Err()
+}
+
+// derive adds figures that follow from others of one run.
+func derive(m map[string]any) {
+	if v, ok := m["deliveries_per_s"].(float64); ok && v > 0 {
+		m[wallDelivery] = 1e6 / v
+	}
+	// Senders are connected to the first node.
+	near, ok := m["node0_p50_ms"].(float64)
+	if far, both := m["node1_p50_ms"].(float64); ok && both {
+		m[added] = far - near
+	}
 }
 
 // spec says what a test is judged by.
@@ -75,6 +88,8 @@ const (
 const (
 	perDelivery  = "server_cpu_us_per_delivery"
 	perRoundTrip = "server_cpu_us_per_round_trip"
+	wallDelivery = "wall_us_per_delivery"
+	added        = "added_p50_ms" // by the way to the other node
 )
 
 var specs = map[string]spec{
@@ -88,6 +103,16 @@ var specs = map[string]spec{
 	"storm":    {"server_cpu_us_per_connect", "connect_per_s", "", budget{partOfPeer, 0.4}},
 	"idle":     {"rss_per_conn_kb", "connect_per_s", "", budget{absolute, 6}},
 	"idleraw":  {"rss_per_conn_kb", "connect_per_s", "", budget{}},
+
+	// On two nodes; stored ones go through the log.
+	"fast1k":     {perDelivery, "deliveries_per_s", "", budget{lessThan, 2.5}},
+	"fastopen":   {perDelivery, "deliveries_per_s", "", budget{}},
+	"fastlat":    {added, "deliveries_per_s", "", budget{absolute, 1}},
+	"fastbus":    {wallDelivery, "deliveries_per_s", "", budget{lessThan, 3}},
+	"stored1k":   {perDelivery, "deliveries_per_s", "", budget{lessThan, 1.5}},
+	"storedopen": {perDelivery, "deliveries_per_s", "", budget{}},
+	"storedlat":  {added, "deliveries_per_s", "", budget{absolute, 2}},
+	"storedbus":  {wallDelivery, "deliveries_per_s", "", budget{}},
 }
 
 // row is one test in the summary. Figures that could not be had are nil.
@@ -129,6 +154,9 @@ func (s *sitting) report(ours, peer string) report {
 			continue
 		}
 		o, p := key{ours, test}, key{peer, test}
+		if len(s.runs[o])+len(s.runs[p]) == 0 {
+			continue // of other servers
+		}
 		row := row{
 			Test: test, Metric: sp.metric,
 			Ours: median(s.values(o, sp.metric)), Peer: median(s.values(p, sp.metric)),

@@ -85,6 +85,27 @@ func TestReportWithoutPeerOrFloor(t *testing.T) {
 	}
 }
 
+// Tests of two nodes have figures of their own, and each pair of servers a
+// table of its own tests.
+func TestReportTwoNodes(t *testing.T) {
+	t.Parallel()
+	s, err := read(strings.NewReader(`{"label":"ours","test":"fastlat","deliveries_per_s":400,"node0_p50_ms":0.5,"node1_p50_ms":0.75}
+{"label":"ours","test":"fastbus","deliveries_per_s":50000}
+{"label":"redis","test":"fastbus","deliveries_per_s":10000}
+{"label":"durable","test":"storedbus","deliveries_per_s":10000}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []row{
+		{Test: "fastlat", Metric: added, Ours: f(0.25), OursRate: f(400), Budget: "≤ 1", Met: is(true)},
+		{Test: "fastbus", Metric: wallDelivery, Ours: f(20), Peer: f(100), OfPeer: f(0.2), OursRate: f(50000), PeerRate: f(10000), Budget: "peer ÷ ours ≥ 3", Met: is(true)},
+	}
+	if diff := cmp.Diff(want, s.report("ours", "redis").Rows); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestRunWritesLineFileAndTable(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
