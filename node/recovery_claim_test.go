@@ -352,6 +352,7 @@ func TestForgedOffsets(t *testing.T) {
 			wait(t, conns, "a socket")
 			must(t, errors.Join(ns.Emit(t.Context(), "a"), ns.Emit(t.Context(), "b")))
 			p.sees("a", "b")
+			id := p.ID()
 			pid, given := p.Recovery()
 			o, ok := backplane.ParseOffset(given)
 			if !ok {
@@ -361,8 +362,8 @@ func TestForgedOffsets(t *testing.T) {
 			q := srv.peer(t, "/", map[string]any{"pid": pid, "offset": o.String()})
 			must(t, q.Connect(t.Context()))
 			again := wait(t, conns, "a socket")
-			if want := name == "true"; again.Recovered() != want || (q.ID() == p.ID()) != want {
-				t.Errorf("with %s: recovered %v, id %s, was %s", o, again.Recovered(), q.ID(), p.ID())
+			if want := name == "true"; again.Recovered() != want || (q.ID() == id) != want {
+				t.Errorf("with %s: recovered %v, id %s, was %s", o, again.Recovered(), q.ID(), id)
 			}
 			must(t, ns.Emit(t.Context(), "c"))
 			q.sees("c")

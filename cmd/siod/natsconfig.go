@@ -126,12 +126,12 @@ func (s *natsSetup) permissions(c *config.Loaded, role embedded.Role, namespaces
 	return embedded.NodePermissions(c.ClusterName, streams...)
 }
 
+// writeJSON writes what people read as well: without escapes for HTML.
 func writeJSON(w io.Writer, v any) error {
-	text, err := json.MarshalIndent(v, "", "  ")
-	if err == nil {
-		_, err = fmt.Fprintf(w, "%s\n", text)
-	}
-	return err
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
 }
 
 // write prints a configuration of nats-server, with the streams as comments.
