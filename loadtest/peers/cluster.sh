@@ -39,8 +39,10 @@ done
 dir=$(mktemp -d)
 a='' b='' c='' r=''
 trap 'kill $a $b $c $r 2>/dev/null; wait; rm -rf "$dir"' EXIT
-[[ $own ]] || redis-server --port "$REDIS_PORT" --bind 127.0.0.1 --save '' --appendonly no --daemonize no >/dev/null 2>&1 &
-[[ $own ]] || r=$!
+if [[ ! $own ]]; then
+	redis-server --port "$REDIS_PORT" --bind 127.0.0.1 --save '' --appendonly no --daemonize no >/dev/null 2>&1 &
+	r=$!
+fi
 sleep 0.7
 if [[ $own ]]; then
 	proto=sio4
@@ -71,9 +73,10 @@ elif [ "$kind" = centrifuge ]; then
 	b=$!
 else
 	proto=sio4
-	REDIS=redis://127.0.0.1:$REDIS_PORT ADAPTER=$kind PORT=$PORT1 node node/server.js >/dev/null 2>&1 &
+	[[ $kind = streams ]] && csr=1 # so that both offer recovery
+	CSR=${csr:-} REDIS=redis://127.0.0.1:$REDIS_PORT ADAPTER=$kind PORT=$PORT1 node node/server.js >/dev/null 2>&1 &
 	a=$!
-	REDIS=redis://127.0.0.1:$REDIS_PORT ADAPTER=$kind PORT=$PORT2 node node/server.js >/dev/null 2>&1 &
+	CSR=${csr:-} REDIS=redis://127.0.0.1:$REDIS_PORT ADAPTER=$kind PORT=$PORT2 node node/server.js >/dev/null 2>&1 &
 	b=$!
 fi
 for p in $PORT1 $PORT2; do
