@@ -6,8 +6,10 @@ import (
 	"math/rand/v2"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/siod-io/siod/backplane"
+	"github.com/siod-io/siod/backplane/natsio"
 )
 
 // TestInterest: what is for a room goes to the nodes with members of it and to
@@ -26,12 +28,12 @@ func TestInterest(t *testing.T) {
 }
 
 func interest(t *testing.T, n, m int) {
-	const rooms = 3000
+	const rooms = 2000
 	c := newCluster(t)
 	dice := rand.New(rand.NewPCG(1, 2))
 	nodes, heard := make([]*member, n), make([]atomic.Int64, n)
 	for i := range nodes {
-		nodes[i] = c.join(t, fmt.Sprint("node", i))
+		nodes[i] = c.join(t, fmt.Sprint("node", i), func(cfg *natsio.Config) { cfg.Beat = time.Minute }) // beats are counted too
 	}
 	from, due := make([]int, rooms), make([]int64, n) // due to each: what others publish to its rooms
 	for r := range rooms {

@@ -172,13 +172,16 @@ func TestLogAnew(t *testing.T) {
 	for n := range uint64(2) {
 		appended(n + 10)
 	}
-	after := appended(12)
+	appended(12)
 	for _, h := range followers {
 		until(t, func() bool { return h.told() > 1 })
 	}
 	until(t, all(1, 2, 3))
-	if after.Seq != before.Seq || after.Tag == before.Tag {
-		t.Errorf("entry 3 was at %v and is at %v now", before, after)
+	for m := range followers {
+		until(t, func() bool { return backplane.LogFor(m, "/").Status().Position.Seq == before.Seq })
+		if after := backplane.LogFor(m, "/").Status().Position; after.Tag == before.Tag {
+			t.Errorf("%s: entry 3 was at %v and is at %v now", m.ID(), before, after)
+		}
 	}
 	for m, h := range followers {
 		h.mu.Lock()
