@@ -121,7 +121,7 @@ const (
 // refusal says what to do about an error, if that is known.
 func refusal(ctx context.Context, js jetstream.JetStream, want jetstream.StreamConfig, err error) error {
 	api, _ := errors.AsType[*jetstream.APIError](err)
-	if api == nil {
+	if api == nil || isOffline(api) {
 		return fmt.Errorf("natsio: stream %s: %w", want.Name, err)
 	}
 	switch api.ErrorCode {
@@ -136,6 +136,12 @@ func refusal(ctx context.Context, js jetstream.JetStream, want jetstream.StreamC
 			ErrNoRoom, want.Name, want.Replicas, want.MaxBytes>>20, want.Storage, err)
 	}
 	return fmt.Errorf("natsio: stream %s: %w", want.Name, err)
+}
+
+// isOffline reports whether a server that is to keep a stream is only away for
+// the moment, as when several start at the same time.
+func isOffline(api *jetstream.APIError) bool {
+	return api.ErrorCode == codeNoPeers && strings.Contains(api.Description, "offline")
 }
 
 // overlapping names the streams that take subjects of another.
@@ -183,7 +189,7 @@ func transient(err error) bool {
 	var api *jetstream.APIError
 	switch {
 	case errors.As(err, &api):
-		return api.Code == 503 || api.Code == 500
+		return api.Code == 503 || api.Code == 500 || isOffline(api)
 	case errors.Is(err, nats.ErrNoResponders), errors.Is(err, nats.ErrTimeout), errors.Is(err, context.DeadlineExceeded),
 		errors.Is(err, jetstream.ErrNoStreamResponse), errors.Is(err, jetstream.ErrJetStreamNotEnabled),
 		errors.Is(err, nats.ErrReconnectBufExceeded), errors.Is(err, nats.ErrDisconnected):
