@@ -135,6 +135,8 @@ class ThreadsConn(Conn):
         self.sio.emit(event, args, namespace=namespace, callback=callback)  # only puts it into a queue
 
     async def disconnect(self):
+        # The client's writer ends with its state: one that still waits for the answer to a POST when the client is told to leave never says so.
+        await self.blocking("answers to what was sent", self.sio.eio.queue.join)
         await self.blocking("disconnect", self.sio.disconnect)
 
     async def close(self):
