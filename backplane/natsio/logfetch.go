@@ -85,7 +85,11 @@ func (l *eventLog) fetchAny(ctx context.Context, from, upTo uint64) ([]feed.Item
 		if err != nil {
 			return nil, err
 		}
-		switch status := m.Header.Get("Status"); status {
+		status := ""
+		if ofServer(m, headerSeq) == "" { // no entry: those may say anything
+			status = m.Header.Get("Status")
+		}
+		switch status {
 		case "":
 		case "204": // the end of the batch
 			return items, nil
@@ -99,7 +103,7 @@ func (l *eventLog) fetchAny(ctx context.Context, from, upTo uint64) ([]feed.Item
 			return nil, fmt.Errorf("%w: an entry without sequence", errNoAnswer)
 		}
 		// Each names the one before it, so one that was lost on the way is noticed.
-		if before, err := strconv.ParseUint(m.Header.Get("Nats-Last-Sequence"), 10, 64); err == nil && len(items) > 0 && before != items[len(items)-1].Seq {
+		if before, err := strconv.ParseUint(ofServer(m, "Nats-Last-Sequence"), 10, 64); err == nil && len(items) > 0 && before != items[len(items)-1].Seq {
 			return items, nil
 		}
 		if items = append(items, it); len(items) == int(batch) {

@@ -119,18 +119,28 @@ func (l *eventLog) open(r raw) (*backplane.Envelope, error) {
 	return nil, errForged
 }
 
+// ofServer is what the log's server wrote into the header of an entry, behind
+// whatever its publisher may have put there under the same name.
+func ofServer(m *nats.Msg, key string) string {
+	values := m.Header[key]
+	if len(values) == 0 {
+		return ""
+	}
+	return values[len(values)-1]
+}
+
 // item reads an entry by what the log's server wrote into its header.
 func item(m *nats.Msg) (feed.Item[raw], bool) {
-	seq, err := strconv.ParseUint(m.Header.Get(headerSeq), 10, 64)
+	seq, err := strconv.ParseUint(ofServer(m, headerSeq), 10, 64)
 	if err != nil || seq == 0 {
 		return feed.Item[raw]{}, false
 	}
-	stored, err := time.Parse(time.RFC3339Nano, m.Header.Get(headerStored))
+	stored, err := time.Parse(time.RFC3339Nano, ofServer(m, headerStored))
 	if err != nil {
 		return feed.Item[raw]{}, false
 	}
 	at := m.Subject
-	if original := m.Header.Get(headerSubject); original != "" { // it was fetched
+	if original := ofServer(m, headerSubject); original != "" { // it was fetched
 		at = original
 	}
 	return feed.Item[raw]{Seq: seq, Stored: stored.UnixNano(), Size: len(m.Data), Value: raw{at, m.Data}}, true

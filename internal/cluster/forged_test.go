@@ -137,6 +137,21 @@ func TestForgedEnvelopes(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	// What the log's server writes into headers, written before it.
+	elsewhere := subj(e.sp.Ingest(0, backplane.Namespace("/b")))
+	for at, m := range map[string]wire.Message{
+		e.sp.IngestControl(0): {Envelope: backplane.Envelope{Kind: backplane.KindBreak, Origin: "x", ID: 1, Namespace: "/"}},
+		elsewhere:             e.event("x", "/b", "not here"),
+	} {
+		for _, h := range []nats.Header{
+			{"Nats-Subject": {at}},
+			{"Nats-Subject": {at}, "Nats-Sequence": {"1"}, "Nats-Time-Stamp": {"2026-01-01T00:00:00Z"}, "Nats-Last-Sequence": {"1"}},
+		} {
+			if err := e.nc.PublishMsg(&nats.Msg{Subject: ingest, Data: m.Append(nil), Header: h}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
 	e.publish(fast, "", e.event("emitter", "/", "fast end"))
 	e.publish(ingest, "", e.event("emitter", "/", "durable end"))
 	if err := e.nc.FlushWithContext(ctx); err != nil {
