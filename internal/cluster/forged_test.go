@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"fmt"
+	"maps"
 	"testing"
 	"time"
 
@@ -137,30 +138,12 @@ func TestForgedEnvelopes(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// What the log's server writes into headers, written before it.
-	elsewhere := subj(e.sp.Ingest(0, backplane.Namespace("/b")))
-	for at, m := range map[string]wire.Message{
-		e.sp.IngestControl(0): {Envelope: backplane.Envelope{Kind: backplane.KindBreak, Origin: "x", ID: 1, Namespace: "/"}},
-		elsewhere:             e.event("x", "/b", "not here"),
-	} {
-		for _, h := range []nats.Header{
-			{"Nats-Subject": {at}},
-			{"Nats-Subject": {at}, "Nats-Sequence": {"1"}, "Nats-Time-Stamp": {"2026-01-01T00:00:00Z"}, "Nats-Last-Sequence": {"1"}},
-		} {
-			if err := e.nc.PublishMsg(&nats.Msg{Subject: ingest, Data: m.Append(nil), Header: h}); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
 	e.publish(fast, "", e.event("emitter", "/", "fast end"))
 	e.publish(ingest, "", e.event("emitter", "/", "durable end"))
 	if err := e.nc.FlushWithContext(ctx); err != nil {
 		t.Fatal(err)
 	}
 	if err := p.srv.Of("/").To().Durable().Emit(ctx, "own"); err != nil {
-		t.Fatal(err)
-	}
-	if err := p.srv.Of("/b").To().Durable().Emit(ctx, "own"); err != nil {
 		t.Fatal(err)
 	}
 	for left := map[string]bool{"fast end": true, "durable end": true, "own": true}; len(left) > 0; {
@@ -174,6 +157,29 @@ func TestForgedEnvelopes(t *testing.T) {
 		default:
 			t.Errorf("a client got %q", name)
 		}
+	}
+	// What the log's server writes into headers, written before it. The client in
+	// "/" has all that came before, so a break here would end its recovery.
+	elsewhere := subj(e.sp.Ingest(0, backplane.Namespace("/b")))
+	ended := wire.Message{Envelope: backplane.Envelope{Kind: backplane.KindBreak, Origin: "x", ID: 1, Namespace: "/"}}
+	for _, more := range []nats.Header{
+		{},
+		{"Nats-Sequence": {"1"}, "Nats-Time-Stamp": {"2026-01-01T00:00:00Z"}, "Nats-Last-Sequence": {"1"}},
+		{"Status": {"404"}},
+	} {
+		for at, m := range map[string]wire.Message{e.sp.IngestControl(0): ended, elsewhere: e.event("x", "/b", "not here")} {
+			h := maps.Clone(more)
+			h["Nats-Subject"] = []string{at}
+			if err := e.nc.PublishMsg(&nats.Msg{Subject: ingest, Data: m.Append(nil), Header: h}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := e.nc.FlushWithContext(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.srv.Of("/b").To().Durable().Emit(ctx, "own"); err != nil {
+		t.Fatal(err)
 	}
 	if ev := testclient.Wait(t, others); ev.Name != "own" {
 		t.Errorf("a client of another namespace got %q", ev.Name)
