@@ -16,6 +16,7 @@
 //	n.Configure(&cfg)
 //	srv, err := node.New(cfg)
 //	internalMux.Handle(forward.Path, n.Forwarded(srv))
+//	n.Join(ctx)
 //	…
 //	err = n.Stop(ctx, srv.Shutdown)
 //
@@ -26,7 +27,9 @@
 //
 // Gossip comes first, since the store nodes find each other by it; then the NATS
 // server, whose Start waits for the store; then the backplane, which has its
-// streams be there; then forwarding. The end is the other way round with the
+// streams be there; then forwarding. All that time the others know this node as
+// one that is starting, and ask it nothing: that ends with Join, when the server
+// is made and hears them. The end is the other way round with the
 // clients in the middle: others learn that this node leaves, the lead of the
 // store is given up, sessions and tunnels end, and only when nothing more is to
 // be said the backplane, the membership and the server go. Each step has a

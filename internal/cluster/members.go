@@ -21,7 +21,7 @@ type Member struct {
 	ID      string    `json:"id"`
 	Token   string    `json:"token"`
 	Name    string    `json:"name,omitempty"`
-	State   string    `json:"state"` // "alive" or "leaving"
+	State   string    `json:"state"` // "starting", "alive" or "leaving"
 	Addr    string    `json:"addr,omitempty"`
 	Route   string    `json:"route,omitempty"` // of its NATS server
 	Store   bool      `json:"store"`
@@ -40,10 +40,18 @@ func (n *Node) Members() Members {
 	return all
 }
 
+// state is what operators call it.
+func state(m membership.Member) string {
+	if m.Meta[membership.MetaStarting] != "" && m.State == membership.Alive {
+		return "starting"
+	}
+	return m.State.String()
+}
+
 func (n *Node) member(m membership.Member) Member {
 	own := m.ID == n.cfg.ID
 	return Member{
-		ID: m.ID, Token: m.Token, Name: m.Name, State: m.State.String(), Addr: m.Addr,
+		ID: m.ID, Token: m.Token, Name: m.Name, State: state(m), Addr: m.Addr,
 		Route: m.Meta[embedded.MetaRoute], Store: m.Meta[embedded.MetaStore] == "1" || own && n.cfg.Gossip == "" && n.cfg.Stores == 1,
 		Heard: own || n.backplane.Heard(m.ID), Version: m.Version, Started: m.Started,
 	}

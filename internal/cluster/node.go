@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"net/http"
 	"sync"
 	"time"
@@ -55,6 +56,45 @@ func (n *Node) Configure(c *node.Config) {
 	if n.forward != nil {
 		c.Transport.Foreign = n.forward
 	}
+}
+
+// Join makes this node one that the others ask. It is called once, when the
+// server is made and before it has clients. First it waits until the others are
+// heard over NATS, since requests would name those that are not as unreachable;
+// one that is really cut off, or that died a moment ago, makes it 3 s.
+func (n *Node) Join(ctx context.Context) {
+	if n.gossip == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, meetTime)
+	defer cancel()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for begun := time.Now(); ctx.Err() == nil && !n.met(time.Since(begun)); {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+		}
+	}
+	meta := maps.Clone(n.gossip.Self().Meta)
+	delete(meta, membership.MetaStarting)
+	n.note("tell that this node serves", n.gossip.SetMeta(meta)) // else it has left, and Failed says so
+}
+
+const (
+	meetTime     = 3 * time.Second         // when who is not heard counts as silent (V17)
+	startingTime = 1200 * time.Millisecond // when who has come so far was heard: nodes beat every second
+)
+
+// met reports whether the others are heard. Those that are starting, too, need
+// not have come so far.
+func (n *Node) met(since time.Duration) bool {
+	for _, m := range n.gossip.Members() {
+		if m.ID != n.cfg.ID && !n.backplane.Heard(m.ID) && (m.Meta[membership.MetaStarting] == "" || since < startingTime) {
+			return false
+		}
+	}
+	return true
 }
 
 // Forwarded is what the internal listener serves at forward.Path: the requests

@@ -73,6 +73,7 @@ func run(t testing.TB, c Config) (*process, error) {
 	if f := n.Forwarded(srv); f != nil {
 		h.Store(&f)
 	}
+	n.Join(ctx)
 	public := httptest.NewServer(srv)
 	p := &process{Node: n, srv: srv, url: public.URL}
 	p.stop = sync.OnceValue(func() error {
@@ -153,6 +154,52 @@ func TestAlone(t *testing.T) {
 	}
 }
 
+// A node that starts is asked nothing until it serves, and a node that serves has
+// heard the others: the requests of both sides are whole from the first one on.
+func TestStarting(t *testing.T) {
+	t.Parallel()
+	c := Config{Secrets: testSecrets, Gossip: "127.0.0.1:0", Internal: "127.0.0.1:1"}
+	one, err := run(t, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	whole := func(what string, p *process) {
+		t.Helper()
+		if _, err := p.srv.Of("/").To().CountSockets(ctx); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	c.Join = []string{one.gossip.Addr()}
+	late, err := Start(ctx, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = late.Stop(ctx, nil) }()
+	seen := func(state string) func() bool {
+		return func() bool {
+			return slices.ContainsFunc(one.Members().Nodes, func(m Member) bool { return m.ID == late.ID() && m.Heard && m.State == state })
+		}
+	}
+	eventually(t, "the node is known and heard", seen("starting"))
+	whole("while another node starts", one) // it has no server that could answer
+	for range 5 {
+		p, err := run(t, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		whole("of a node that has just started", p)
+		whole("of one that knows it", one)
+	}
+	begun := time.Now()
+	late.Join(ctx)
+	if took := time.Since(begun); took > meetTime+startingTime {
+		t.Errorf("it waited %v for nodes that were there", took)
+	}
+	eventually(t, "the node serves", seen("alive"))
+}
+
 // Three nodes with a store are one server: a poll that another node gets reaches
 // its session, broadcasts reach every client, durable ones too, and a node that
 // stops takes leave of the others and leaves nothing behind.
@@ -162,7 +209,9 @@ func TestThreeNodes(t *testing.T) {
 	for _, p := range all {
 		eventually(t, "every node hears the others", func() bool {
 			m := p.Members()
-			return len(m.Nodes) == 3 && !slices.ContainsFunc(m.Nodes, func(m Member) bool { return !m.Heard || !m.Store || m.Route == "" || m.Addr == "" })
+			return len(m.Nodes) == 3 && !slices.ContainsFunc(m.Nodes, func(m Member) bool {
+				return !m.Heard || m.State != "alive" || !m.Store || m.Route == "" || m.Addr == ""
+			})
 		})
 		if err := p.Healthy(t.Context()); err != nil {
 			t.Error(err)

@@ -21,10 +21,10 @@ import (
 	"github.com/siod-io/siod/transport/forward"
 )
 
-// Start makes this process a node of its cluster. It returns when the node can
-// serve clients, which for a store node is when the other store nodes are there
-// as well, at most after cfg.StartTimeout or when ctx ends. Nothing is left
-// running after an error.
+// Start makes this process a node of its cluster. It returns when a server can
+// be made, which for a store node is when the other store nodes are there as
+// well, at most after cfg.StartTimeout or when ctx ends; see Join for the rest.
+// Nothing is left running after an error.
 //
 // Errors: those of [Config.Validate] and of the parts, wrapped, such as
 // membership.ErrDuplicate, embedded.ErrStoreDir and embedded.ErrNotReady.
@@ -64,7 +64,7 @@ func (n *Node) startAlone() error {
 func (n *Node) startMembers(ctx context.Context) error {
 	self := membership.Member{
 		ID: n.cfg.ID, Token: membership.Token(n.cfg.ID), Name: n.cfg.Name, Started: time.Now(), Version: n.cfg.Version,
-		Meta: map[string]string{metaWire: wireVersion},
+		Meta: map[string]string{metaWire: wireVersion, membership.MetaStarting: "1"},
 	}
 	if n.cfg.Gossip == "" {
 		members, err := static.New(self)

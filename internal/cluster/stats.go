@@ -28,10 +28,10 @@ func (n *Node) Stats() *Stats {
 	}
 	s := &Stats{
 		Healthy: n.health.state() == nil, Backplane: n.nats.Stats(), Logs: n.nats.LogStats(), Sessions: n.nats.SessionStats(), Strangers: n.strangers.count(),
-		Members: map[string]int{"alive": 0, "leaving": 0},
+		Members: map[string]int{"starting": 0, "alive": 0, "leaving": 0},
 	}
 	for _, m := range n.members.Members() {
-		s.Members[m.State.String()]++
+		s.Members[state(m)]++
 	}
 	if n.gossip != nil {
 		s.Gossip = n.gossip.Stats()

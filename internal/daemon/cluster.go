@@ -49,6 +49,7 @@ func (d *Daemon) join(ctx context.Context, internal net.Addr) error {
 	if h := n.Forwarded(d.Handler); h != nil {
 		d.forwarded.Store(&h)
 	}
+	n.Join(ctx)
 	if ctx.Err() != nil {
 		return d.abandon(ctx)
 	}

@@ -192,3 +192,26 @@ func rosterLeavesOutSilent(s *suite) {
 		s.Errorf("all heard: ask %v, silent %v", ask, silent)
 	}
 }
+
+// Who is starting is a member, and asked nothing until it says that it serves.
+func rosterLeavesOutStarting(s *suite) {
+	a := s.join("a")
+	s.join("b")
+	c := s.c.Join(s.T, membership.Member{ID: "c", Meta: map[string]string{membership.MetaStarting: "1", "other": "x"}})
+	s.await(a, "a", "b", "c")
+	for _, heard := range []func(string) bool{nil, func(id string) bool { return id == "b" }} {
+		if ask, silent := membership.Roster(a, heard); !slices.Equal(ask, []string{"b"}) || silent != nil {
+			s.Errorf("while it starts: ask %v, silent %v", ask, silent)
+		}
+	}
+	if err := c.SetMeta(map[string]string{"other": "x"}); err != nil {
+		s.Fatal(err)
+	}
+	w := a.Watch(s.ctx)
+	s.until(w, func(ev membership.Event) bool {
+		return ev.Member.ID == "c" && ev.Member.Meta[membership.MetaStarting] == ""
+	})
+	if ask, _ := membership.Roster(a, nil); !slices.Equal(ask, []string{"b", "c"}) {
+		s.Errorf("when it serves: ask %v", ask)
+	}
+}

@@ -57,6 +57,7 @@ func Run(t *testing.T, f Features, open func(t *testing.T) Cluster) {
 		{"WatchedModel", watchedModel, !f.Kill},
 		{"LaterBootOfName", laterBoot, !f.Names},
 		{"RosterLeavesOutSilent", rosterLeavesOutSilent, false},
+		{"RosterLeavesOutStarting", rosterLeavesOutStarting, false},
 	}
 	for _, tt := range tests {
 		if tt.skip {
