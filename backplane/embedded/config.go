@@ -39,6 +39,11 @@ type Config struct {
 	// temporary directory. A log of three then outlives any one of its nodes.
 	Dir string
 
+	// Keys encrypt what is in Dir (AES-GCM): the first is used, a second one is
+	// that of before, so that one can replace another. Each store node may have
+	// its own. Zero means that files are not encrypted.
+	Keys []string
+
 	// Store is the number of store nodes in the cluster: 0, 1 or 3. All nodes
 	// have to agree. Zero means that there are no logs.
 	Store int
@@ -117,7 +122,7 @@ var (
 	ErrInsecure = errors.New("embedded: insecure routes")
 
 	// ErrStoreDir: the directory is in use, or holds the store of another server,
-	// cluster or set of store nodes.
+	// cluster or set of store nodes, or one with another key.
 	ErrStoreDir = errors.New("embedded: store directory refused")
 
 	// ErrNotReady: the store nodes did not come together in time.
@@ -177,6 +182,9 @@ func (c Config) Validate() error {
 	return errors.Join(errs...)
 }
 
+// minKey is the length of the shortest key of a store, in bytes.
+const minKey = 16
+
 func (c Config) validateStore() error {
 	switch {
 	case c.Store == 2:
@@ -187,6 +195,15 @@ func (c Config) validateStore() error {
 		return fmt.Errorf("%w: a server that stands alone cannot be one of three", ErrStores)
 	case c.Store == 0 && c.IsStore:
 		return fmt.Errorf("%w: IsStore is set and Store is 0", ErrStores)
+	case len(c.Keys) > 0 && c.Dir == "":
+		return errors.New("embedded: Keys without Dir: what is in memory is not encrypted")
+	case len(c.Keys) > 2:
+		return fmt.Errorf("embedded: %d Keys, there may be two: the one to use, and the one before", len(c.Keys))
+	}
+	for _, key := range c.Keys {
+		if len(key) < minKey {
+			return fmt.Errorf("embedded: Keys has one of %d bytes, at least %d are required", len(key), minKey)
+		}
 	}
 	return nil
 }

@@ -76,6 +76,12 @@ func (s *Server) configText(routes []string) string {
 		if s.cfg.Dir == "" {
 			b.num("max_file_store", 0)
 		}
+		for i, key := range s.cfg.Keys {
+			b.set([]string{"key", "prev_key"}[i], key)
+		}
+		if len(s.cfg.Keys) > 0 {
+			b.set("cipher", "aes")
+		}
 		b.close()
 	}
 	if s.cfg.mesh() {

@@ -232,7 +232,7 @@ func (s *Server) newLog() *serverLog {
 
 // secrets are the texts that no log may show.
 func (s *Server) secrets() []string {
-	return append([]string{s.pass.Node, s.pass.Emitter, s.pass.Worker, s.systemPassword}, s.routePasswords...)
+	return slices.Concat([]string{s.pass.Node, s.pass.Emitter, s.pass.Worker, s.systemPassword}, s.routePasswords, s.cfg.Keys)
 }
 
 // RouteAddr returns "host:port" of the route listener as the others are told,

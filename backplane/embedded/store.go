@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/go-json-experiment/json"
 )
@@ -19,8 +20,9 @@ type mark struct {
 	Name    string   `json:"name"`
 	Cluster string   `json:"cluster"`
 	Stores  int      `json:"stores"`
-	Mesh    bool     `json:"mesh"`   // servers that stand alone store in another form
-	Routes  []string `json:"routes"` // of the store nodes, as last seen
+	Mesh    bool     `json:"mesh"`          // servers that stand alone store in another form
+	Routes  []string `json:"routes"`        // of the store nodes, as last seen
+	Key     string   `json:"key,omitempty"` // by which the key is known again, if there is one
 }
 
 const markVersion = 1
@@ -69,8 +71,25 @@ func (s *Server) checkMark() error {
 	case m.Mesh != s.cfg.mesh():
 		return refuse("a server with routes:", m.Mesh, s.cfg.mesh())
 	}
+	return s.checkKey(m)
+}
+
+// checkKey refuses keys that nats-server could read nothing with: it would begin
+// anew beside what is there.
+func (s *Server) checkKey(m *mark) error {
+	switch keys := s.cfg.Keys; {
+	case m.Key == "" && len(keys) > 0:
+		return fmt.Errorf("%w: %s holds a store that is not encrypted; leave the key out, or use another directory", ErrStoreDir, s.dir)
+	case m.Key != "" && len(keys) == 0:
+		return fmt.Errorf("%w: %s holds an encrypted store; its key is needed", ErrStoreDir, s.dir)
+	case m.Key != "" && !slices.ContainsFunc(keys, func(k string) bool { return fingerprint(k) == m.Key }):
+		return fmt.Errorf("%w: %s holds a store with another key; name that one as well, behind the new one", ErrStoreDir, s.dir)
+	}
 	return nil
 }
+
+// fingerprint is by what a key is known again. It tells nothing of the key.
+func fingerprint(key string) string { return derive(key, "", "mark of a store")[:16] }
 
 // closeDir gives the directory up, and removes a temporary one.
 func (s *Server) closeDir() {
@@ -89,10 +108,14 @@ func (s *Server) remember(routes []string) error {
 	if s.cfg.Dir == "" {
 		return nil
 	}
-	text, err := json.Marshal(mark{
+	m := mark{
 		Version: markVersion, Name: s.cfg.Name, Cluster: s.cfg.Cluster,
 		Stores: s.cfg.Store, Mesh: s.cfg.mesh(), Routes: routes,
-	})
+	}
+	if len(s.cfg.Keys) > 0 {
+		m.Key = fingerprint(s.cfg.Keys[0])
+	}
+	text, err := json.Marshal(m)
 	if err != nil {
 		return fmt.Errorf("embedded: %s: %w", markName, err)
 	}

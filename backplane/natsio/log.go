@@ -43,6 +43,7 @@ type eventLog struct {
 	created time.Time
 	pos     backplane.Position
 	ahead   uint64
+	held    int
 
 	stats logCounters
 }
@@ -196,6 +197,10 @@ type LogStats struct {
 	Tries      uint64 // publications, retries included
 	Failed     uint64 // publications refused or unanswered
 	Duplicates uint64 // publications that had been stored already
+
+	Waiting int    // appends of this node that are not stored yet, now
+	Held    int    // entries that came before those in front of them, now
+	Behind  uint64 // entries that the log is known to have and that were not applied yet, now
 }
 
 // LogStats returns a snapshot for each log.
@@ -213,6 +218,13 @@ func (b *Backplane) LogStats() []LogStats {
 			s.Applied, s.Repeated, s.Filled, s.Passed = f.Applied, f.Repeated, f.Filled, f.Passed
 			s.Skipped, s.Overflow, s.Rewinds = f.Skipped, f.Overflow, f.Rewinds
 		}
+		s.Waiting, _ = l.send.status()
+		l.mu.Lock()
+		s.Held = l.held
+		if l.ahead > l.pos.Seq {
+			s.Behind = l.ahead - l.pos.Seq
+		}
+		l.mu.Unlock()
 		list = append(list, s)
 	}
 	return list

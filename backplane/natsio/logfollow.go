@@ -179,6 +179,7 @@ func (l *eventLog) publish() {
 	l.mu.Lock()
 	l.pos = l.position(last)
 	l.ahead = l.seq.Ahead()
+	l.held = l.seq.Held()
 	l.created = when(l.seq.Created())
 	l.mu.Unlock()
 	for p := l.stored.reached(l.seq.Reached()); p != nil; p = l.stored.reached(l.seq.Reached()) {

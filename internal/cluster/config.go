@@ -65,6 +65,10 @@ type Config struct {
 	// StoreDir is the directory of the store. Zero means in memory.
 	StoreDir string
 
+	// StoreKeys encrypt StoreDir: the first is used, a second one is that of
+	// before. Zero means that it is not encrypted.
+	StoreKeys []string
+
 	// Recovery has what other nodes need of the sessions of this one stored, so
 	// that clients go on after it was killed. All nodes agree. Without Stores it
 	// does nothing.

@@ -115,7 +115,7 @@ func (n *Node) startServer(ctx context.Context) error {
 	}
 	if cfg.IsStore {
 		// Its identity among the store nodes; the boot id names all others.
-		cfg.Dir = n.cfg.StoreDir
+		cfg.Dir, cfg.Keys = n.cfg.StoreDir, n.cfg.StoreKeys
 		if n.cfg.Name != "" {
 			cfg.Name = n.cfg.Name
 		} else if cfg.Dir != "" {

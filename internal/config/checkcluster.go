@@ -123,6 +123,15 @@ func (l *Loaded) checkStore(bad complain) {
 	case l.Store && l.Clustered() && l.NodeName == "":
 		bad("store", "needs --node-name, by which the other nodes know this one after a restart")
 	}
+	keys := strings.Fields(l.StoreKey.Reveal())
+	switch {
+	case len(keys) > 0 && l.StoreDir == "":
+		bad("store_key", "needs --store-dir: what is in memory is not encrypted")
+	case len(keys) > 2:
+		bad("store_key", "it has %d keys: there may be two, the one to use and the one before", len(keys))
+	case slices.ContainsFunc(keys, func(k string) bool { return len(k) < 16 }):
+		bad("store_key", "it has a key of less than 16 characters; openssl rand -hex 32 makes one")
+	}
 	if l.Recovery.Enabled && l.onNATS() && l.StoreExpect == 0 {
 		bad("recovery.enabled", "needs a store: set --store-expect to 1 or 3 on every node and --store on as many, or turn recovery off by --recovery=false")
 	}

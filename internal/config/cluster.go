@@ -18,6 +18,7 @@ type Cluster struct {
 	StoreExpect    int      `json:"store_expect" max:"3" zero:"none, and then neither durable events nor recovery in a cluster" doc:"Number of nodes that store events, 1 or 3, the same on every node; with nats.url the number of its servers that do." reload:"restart"`
 	Store          bool     `json:"store" doc:"Make this node one of those that store events." reload:"restart"`
 	StoreDir       string   `json:"store_dir" empty:"in memory" doc:"Directory of the store." reload:"restart"`
+	StoreKey       Secret   `json:"store_key" empty:"it is not encrypted" doc:"Key that encrypts store_dir, at least 16 characters. A second one, behind a space or on a line of its own, is the one that it replaces." reload:"restart"`
 	RouteTLSCA     string   `json:"route_tls_ca" empty:"none" doc:"PEM file with the authorities that sign the certificates of nodes, for routes." reload:"restart"`
 	RouteTLSCert   string   `json:"route_tls_cert" empty:"none" doc:"PEM file with this node's certificate, for both ends of routes." reload:"restart"`
 	RouteTLSKey    string   `json:"route_tls_key" empty:"none" doc:"PEM file with its key." reload:"restart"`
@@ -56,7 +57,7 @@ func (c *Config) Place() cluster.Config {
 		Name: c.NodeName, Cluster: c.ClusterName, Secrets: c.Secrets(),
 		Gossip: c.GossipListen, Join: c.Join, Advertise: c.Advertise,
 		Routes: c.RouteListen, RouteTLS: cluster.TLS{CA: c.RouteTLSCA, Cert: c.RouteTLSCert, Key: c.RouteTLSKey}, InsecureRoutes: c.InsecureRoutes,
-		Stores: c.StoreExpect, Store: c.Store, StoreDir: c.StoreDir, Recovery: c.Recovery.Enabled, Window: c.Recovery.Window,
+		Stores: c.StoreExpect, Store: c.Store, StoreDir: c.StoreDir, StoreKeys: strings.Fields(c.StoreKey.Reveal()), Recovery: c.Recovery.Enabled, Window: c.Recovery.Window,
 		NATS: cluster.NATS{
 			URL: c.NATS.URL, User: c.NATS.User, Password: c.NATS.Password.Reveal(), Token: c.NATS.Token.Reveal(), Creds: c.NATS.Creds,
 			TLS:      cluster.TLS{CA: c.NATS.TLSCA, Cert: c.NATS.TLSCert, Key: c.NATS.TLSKey},

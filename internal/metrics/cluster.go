@@ -46,6 +46,15 @@ func logCount(name, help string, value func(l *natsio.LogStats) uint64) metric {
 	})
 }
 
+// logNumber is a figure of each log that goes up and down.
+func logNumber(name, help string, value func(l *natsio.LogStats) float64) metric {
+	return clusterLabel(name, gauge, "log", help, func(c *cluster.Stats, emit func(float64, string)) {
+		for i := range c.Logs {
+			emit(value(&c.Logs[i]), strconv.Itoa(i))
+		}
+	})
+}
+
 func forwardResults(name, help string, values func(s *forward.Stats) map[forward.Result]uint64) metric {
 	return clusterLabel(name, counter, "result", help, func(c *cluster.Stats, emit func(float64, string)) {
 		for r, n := range values(&c.Forward) {
@@ -129,6 +138,9 @@ var ofCluster = []metric{
 	logCount("siod_log_publish_tries_total", "Publications to the log, those tried again included.", func(l *natsio.LogStats) uint64 { return l.Tries }),
 	logCount("siod_log_publish_failed_total", "Of these, those refused or not answered.", func(l *natsio.LogStats) uint64 { return l.Failed }),
 	logCount("siod_log_publish_duplicates_total", "Of these, those that had been stored already.", func(l *natsio.LogStats) uint64 { return l.Duplicates }),
+	logNumber("siod_log_publish_waiting", "Durable events of this node that are not stored yet.", func(l *natsio.LogStats) float64 { return float64(l.Waiting) }),
+	logNumber("siod_log_behind", "Durable events that the log is known to have and that this node has not delivered yet.", func(l *natsio.LogStats) float64 { return float64(l.Behind) }),
+	logNumber("siod_log_held", "Durable events that came early and wait for those before them.", func(l *natsio.LogStats) float64 { return float64(l.Held) }),
 
 	clusterNumber("siod_journal_sessions", "Sessions that other nodes could go on with if this one were killed.", func(c *cluster.Stats) float64 { return float64(c.Sessions.Sessions) }),
 	clusterNumber("siod_journal_waiting", "Changes of sessions that wait to be stored.", func(c *cluster.Stats) float64 { return float64(c.Sessions.Waiting) }),
