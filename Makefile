@@ -21,7 +21,7 @@ check: ## Tier 1: format, vet, staticcheck, import rules, unit tests with -race,
 	@test/run.sh check
 
 .PHONY: test
-test: ## Everything a submission must pass: check, every tier under test/, fuzzing of 5 s a decoder
+test: ## Everything a submission must pass: check, every tier under test/, fuzzing of 10 s a decoder
 	@test/run.sh check tiers fuzz
 
 .PHONY: bench
@@ -47,6 +47,10 @@ kill: ## End servers by SIGKILL, KILLS=20 times, under 300 clients; SEED=<number
 .PHONY: faults
 faults: ## Depose, kill and cut off servers under 200 clients, FAULTS=60s for each kind of fault; SEED and NATS as for kill
 	go test -count=1 -timeout 60m -v -run TestFaults ./test/kill -faults $(FAULTS) -seed $(SEED) -nats $(NATS) -servers 4 -clients 180 -go-clients 24 -rooms 50 -rate 500 -changes 20 -window 30s
+
+.PHONY: matrix
+matrix: ## Every client, transport and scenario on three nodes behind HAProxy and nginx; NATS=1 has one NATS server outside
+	go test -count=1 -timeout 30m -v -run TestMatrix ./test/cluster -nats $(NATS)
 
 .PHONY: lint
 lint: ## Format, vet, staticcheck, shell syntax and import rules only

@@ -58,6 +58,18 @@ func (l Limits) withDefaults() Limits {
 	}
 }
 
+// Max returns the larger of both, limit by limit.
+func (l Limits) Max(other Limits) Limits {
+	l, other = l.withDefaults(), other.withDefaults()
+	return Limits{
+		Room:      max(l.Room, other.Room),
+		Namespace: max(l.Namespace, other.Namespace),
+		Event:     max(l.Event, other.Event),
+		Targets:   max(l.Targets, other.Targets),
+		Payload:   max(l.Payload, other.Payload),
+	}
+}
+
 // Check returns a *[LimitError] if env is over a limit. It allocates nothing
 // for an envelope within them.
 func (l Limits) Check(env *Envelope) error {

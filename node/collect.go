@@ -31,12 +31,15 @@ type Result struct {
 // EmitWithAck sends the event to all addressed sockets of all servers and
 // yields their acknowledgements as they come. Nothing is sent before the
 // sequence is ranged over. It ends when every socket has answered or ended, or
-// with ctx (without a deadline, Config.AckTimeout); nobody waits for a server
-// that died. If some did not answer, the last pair carries a *PartialError; any
-// other error comes alone and means that nothing was sent. Leaving the loop
-// early gives up the rest. Sockets whose OnConnect is running are not asked.
+// with ctx; nobody waits for a server that died. Without a deadline it is
+// Config.AckTimeout, which the log says once: a single client that is asleep
+// makes the caller wait that long. If some did not answer, the last pair carries
+// a *PartialError; any other error comes alone and means that nothing was sent.
+// Leaving the loop early gives up the rest. Sockets whose OnConnect is running
+// are not asked.
 func (b Broadcast) EmitWithAck(ctx context.Context, event string, args ...any) iter.Seq2[Answer, error] {
 	return func(yield func(Answer, error) bool) {
+		b.ns.srv.collectors.advise(ctx, event)
 		ctx, cancel := b.ns.srv.bounded(ctx)
 		defer cancel()
 		col, err := b.ask(ctx, event, args)

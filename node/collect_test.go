@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/siod-io/siod/client"
+	"github.com/siod-io/siod/internal/testlog"
 	"github.com/siod-io/siod/node"
 )
 
@@ -85,6 +88,32 @@ func TestCollectionsEnd(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 	clean("some ended")
+}
+
+// A call without a deadline gets one, and the log says so, once.
+func TestCollectionWithoutDeadline(t *testing.T) {
+	t.Parallel()
+	var log testlog.Buffer
+	srv := start(t, func(c *node.Config) {
+		c.AckTimeout = 50 * time.Millisecond
+		c.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	})
+	p := srv.connect(t, "/", nil)
+	const advice = "has no deadline"
+	bounded, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if res, _ := srv.Of("/").Broadcast().CollectAcks(bounded, "q"); len(res.Missing) != 1 || strings.Contains(log.String(), advice) {
+		t.Errorf("%+v, %s", res, log.String())
+	}
+	for range 2 {
+		res, err := srv.Of("/").Broadcast().CollectAcks(t.Context(), "q")
+		if len(res.Missing) != 1 || res.Missing[0] != p.ID() || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%+v, %v", res, err)
+		}
+	}
+	if n := strings.Count(log.String(), advice); n != 1 || !strings.Contains(log.String(), "event=q ack_timeout=50ms") {
+		t.Errorf("said %d times: %s", n, log.String())
+	}
 }
 
 // Sockets that end while their OnDisconnect is still running, and sockets whose

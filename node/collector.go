@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -15,6 +16,7 @@ import (
 type collectors struct {
 	srv  *Server
 	next atomic.Uint64
+	told sync.Once  // that a call has no deadline
 	mu   sync.Mutex // taken before a collector's
 	open map[uint64]*collector
 }
@@ -23,6 +25,18 @@ func (cs *collectors) init(srv *Server) {
 	cs.srv = srv
 	cs.next.Store(uint64(rand.Uint32()>>1) | 1)
 	cs.open = make(map[uint64]*collector)
+}
+
+// advise says once that a call has no deadline of its own: whoever did not think
+// of one would find it slow on the day on which a client does not answer (P17).
+func (cs *collectors) advise(ctx context.Context, event string) {
+	if _, ok := ctx.Deadline(); ok {
+		return
+	}
+	cs.told.Do(func() {
+		cs.srv.cfg.Logger.Warn("a broadcast that asks for acknowledgements has no deadline and gets ack_timeout: call it with context.WithTimeout",
+			"event", clip(event), "ack_timeout", cs.srv.cfg.AckTimeout)
+	})
 }
 
 // collector gathers the answers to one broadcast: those of this server's

@@ -1,20 +1,19 @@
 package node_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/siod-io/siod/backplane"
 	"github.com/siod-io/siod/backplane/memory"
 	"github.com/siod-io/siod/client"
+	"github.com/siod-io/siod/internal/testlog"
 	"github.com/siod-io/siod/membership"
 	"github.com/siod-io/siod/membership/static"
 	"github.com/siod-io/siod/node"
@@ -68,7 +67,7 @@ func TestEmitAsync(t *testing.T) {
 // A deadline ends the wait, and who has no done finds the failure in the log.
 func TestEmitAsyncFails(t *testing.T) {
 	t.Parallel()
-	var log lockedBuffer
+	var log testlog.Buffer
 	all := cluster(t, 1, func(c *node.Config) {
 		recovering(c)
 		c.Logger = slog.New(slog.NewTextHandler(&log, nil))
@@ -135,24 +134,6 @@ func TestNoLog(t *testing.T) {
 	if len(told) > 0 {
 		t.Error("done was called")
 	}
-}
-
-// lockedBuffer is a log that may be read while it is written.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
 }
 
 // What is not durable is sent before the call returns.

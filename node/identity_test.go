@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/siod-io/siod/backplane"
+	"github.com/siod-io/siod/internal/testlog"
 	"github.com/siod-io/siod/membership"
 	"github.com/siod-io/siod/node"
 )
@@ -77,7 +78,7 @@ func TestNamespacesAreSeparate(t *testing.T) {
 func TestLogger(t *testing.T) {
 	t.Parallel()
 	for _, own := range []bool{false, true} {
-		var log, transportLog lockedBuffer
+		var log, transportLog testlog.Buffer
 		srv := start(t, func(c *node.Config) {
 			c.Logger = slog.New(slog.NewTextHandler(&log, nil))
 			if own {

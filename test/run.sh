@@ -7,7 +7,7 @@
 # lint   format, vet, staticcheck, shell syntax, import rules
 # check  lint, unit tests with the race detector, allocation budgets without it
 # tiers  every folder of test/ that holds Go tests, each as a stage of its own
-# fuzz   every fuzz target of the module, FUZZTIME each (5s unless set); a
+# fuzz   every fuzz target of the module, FUZZTIME each (10s unless set); a
 #        crasher is written to the package's testdata/fuzz, to be committed
 #
 # What is missing on the machine is installed first, and said (test/setup.sh).
@@ -15,7 +15,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-FUZZTIME=${FUZZTIME:-5s}
+FUZZTIME=${FUZZTIME:-10s}
 KEEP_GOING=${KEEP_GOING:-}
 module=$(go list -m)
 passed=0 failed=0

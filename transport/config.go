@@ -80,6 +80,9 @@ type Config struct {
 	// Queue bounds what waits for one slow session.
 	Queue Queue
 
+	// Inbox bounds what waits for one of the engine's writers.
+	Inbox Inbox
+
 	// MaxSessions bounds the sessions of the engine; a handshake over it is
 	// answered 503 with Retry-After. Zero means no bound.
 	MaxSessions int
@@ -149,6 +152,14 @@ type Queue struct {
 	Policy Policy
 }
 
+// Inbox bounds what waits for one writer, of which there are Shards: broadcasts,
+// which count once, and what is for one session. Above the bounds whoever emits
+// waits, and volatile messages are dropped and counted.
+type Inbox struct {
+	// MaxMessages and MaxBytes: zero means 16,384 and 64 MiB.
+	MaxMessages, MaxBytes int
+}
+
 // Policy is what happens to a session whose queue is full.
 type Policy string
 
@@ -186,6 +197,8 @@ func (c Config) withDefaults() Config {
 	defInt(&c.PerMessageDeflate.Threshold, 1024)
 	defInt(&c.Queue.MaxBytes, 1<<20)
 	defInt(&c.Queue.MaxMessages, 1024)
+	defInt(&c.Inbox.MaxMessages, 16384)
+	defInt(&c.Inbox.MaxBytes, 64<<20)
 	if c.Queue.Policy == "" {
 		c.Queue.Policy = PolicyDisconnect
 	}
@@ -215,8 +228,8 @@ func (c Config) Validate() error {
 			bad("%s %v must not be negative", name, d)
 		}
 	}
-	if c.MaxPayload < 0 || c.MaxSessions < 0 || c.Shards < 0 || c.Queue.MaxBytes < 0 || c.Queue.MaxMessages < 0 {
-		bad("MaxPayload, MaxSessions, Shards and Queue bounds must not be negative")
+	if c.MaxPayload < 0 || c.MaxSessions < 0 || c.Shards < 0 || c.Queue.MaxBytes < 0 || c.Queue.MaxMessages < 0 || c.Inbox.MaxBytes < 0 || c.Inbox.MaxMessages < 0 {
+		bad("MaxPayload, MaxSessions, Shards and the bounds of Queue and Inbox must not be negative")
 	}
 	if c.Shards > maxShards {
 		bad("Shards %d is more than %d, the most there may be", c.Shards, maxShards)

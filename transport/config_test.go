@@ -13,19 +13,19 @@ func TestValidate(t *testing.T) {
 		t.Errorf("nothing is wrong with this: %v", err)
 	}
 	for want, c := range map[string]Config{
-		`Path "socket.io" must begin`:              {Path: "socket.io"},
-		`PingTimeout -1s must not be negative`:     {PingTimeout: -time.Second},
-		`Events.MaxPause -1s must not be negative`: {Events: EventLimit{MaxPause: -time.Second}},
-		`Queue bounds must not be negative`:        {Queue: Queue{MaxBytes: -1}},
-		`Shards 1000000000 is more than 4096`:      {Shards: 1e9},
-		`PerMessageDeflate.Threshold must not be`:  {PerMessageDeflate: PerMessageDeflate{Threshold: -1}},
-		`Transports is empty`:                      {Transports: []string{}},
-		`"webtransport" is neither`:                {Transports: []string{WebSocket, "webtransport"}},
-		`Queue.Policy: "wait" is neither`:          {Queue: Queue{Policy: "wait"}},
-		`Cookie: http: invalid Cookie.Name`:        {Cookie: &Cookie{Name: "my cookie"}},
-		`Cookie: http: invalid Cookie.Domain`:      {Cookie: &Cookie{Domain: "a;b"}},
-		`Handshakes`:                               {Handshakes: RateLimit{PerSecond: -1}},
-		`CORS.Origins: "example.com" is not`:       {CORS: CORS{Origins: []string{"example.com"}}},
+		`Path "socket.io" must begin`:                    {Path: "socket.io"},
+		`PingTimeout -1s must not be negative`:           {PingTimeout: -time.Second},
+		`Events.MaxPause -1s must not be negative`:       {Events: EventLimit{MaxPause: -time.Second}},
+		`bounds of Queue and Inbox must not be negative`: {Queue: Queue{MaxBytes: -1}},
+		`Shards 1000000000 is more than 4096`:            {Shards: 1e9},
+		`PerMessageDeflate.Threshold must not be`:        {PerMessageDeflate: PerMessageDeflate{Threshold: -1}},
+		`Transports is empty`:                            {Transports: []string{}},
+		`"webtransport" is neither`:                      {Transports: []string{WebSocket, "webtransport"}},
+		`Queue.Policy: "wait" is neither`:                {Queue: Queue{Policy: "wait"}},
+		`Cookie: http: invalid Cookie.Name`:              {Cookie: &Cookie{Name: "my cookie"}},
+		`Cookie: http: invalid Cookie.Domain`:            {Cookie: &Cookie{Domain: "a;b"}},
+		`Handshakes`:                                     {Handshakes: RateLimit{PerSecond: -1}},
+		`CORS.Origins: "example.com" is not`:             {CORS: CORS{Origins: []string{"example.com"}}},
 	} {
 		err := c.Validate()
 		if err == nil || !strings.Contains(err.Error(), want) {

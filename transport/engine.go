@@ -78,7 +78,7 @@ func New(cfg Config, h Handler) (*Engine, error) {
 		n = runtime.GOMAXPROCS(0)
 	}
 	for i := range n {
-		sh := newShard(e, i)
+		sh := newShard(e, i, cfg.Inbox)
 		e.shards = append(e.shards, sh)
 		go sh.run()
 	}

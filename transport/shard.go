@@ -50,13 +50,6 @@ type Cast struct {
 // goroutine with its tables.
 const maxShards = 4096
 
-// Bounds of a shard's inbox (V22). Above them Wait waits and volatile casts
-// are dropped.
-const (
-	inboxMaxCasts = 16384
-	inboxMaxBytes = 64 << 20
-)
-
 // Shard owns the writing to its share of the sessions (R11, R12). A cast is
 // one append to its inbox; its writer goroutine takes all that is in the
 // inbox, joins the messages for one and the same set of sessions, and makes
@@ -64,6 +57,7 @@ const (
 type Shard struct {
 	engine *Engine
 	index  int
+	bounds Inbox
 
 	// appended and flushed count casts. They are equal exactly when nothing is
 	// on its way through the shard; then a single session may be written to
@@ -98,9 +92,9 @@ func (sh *Shard) wrote(writes uint64, messages, bytes int) {
 	sh.sent.Add(uint64(bytes))
 }
 
-func newShard(e *Engine, index int) *Shard {
+func newShard(e *Engine, index int, bounds Inbox) *Shard {
 	return &Shard{
-		engine: e, index: index,
+		engine: e, index: index, bounds: bounds,
 		wake: make(chan struct{}, 1), done: make(chan struct{}), space: make(chan struct{}),
 	}
 }
@@ -189,7 +183,9 @@ func (c *Cast) size() int {
 }
 
 // full reports whether the inbox is at its bounds; sh.mu is held.
-func (sh *Shard) full() bool { return len(sh.inbox) >= inboxMaxCasts || sh.bytes >= inboxMaxBytes }
+func (sh *Shard) full() bool {
+	return len(sh.inbox) >= sh.bounds.MaxMessages || sh.bytes >= sh.bounds.MaxBytes
+}
 
 func (sh *Shard) depth() int {
 	sh.mu.Lock()

@@ -225,7 +225,7 @@ func TestConfigErrors(t *testing.T) {
 		`transport: CORS.Origins: "http://a/[" is not an origin such as https://example.com`,
 		`transport: Events: a burst without a rate limits nothing`,
 		`transport: Handshakes: must not be negative`,
-		`transport: MaxPayload, MaxSessions, Shards and Queue bounds must not be negative`,
+		`transport: MaxPayload, MaxSessions, Shards and the bounds of Queue and Inbox must not be negative`,
 		`transport: Path "x" must begin and end with a slash`,
 		`transport: PingInterval -1ns must not be negative`,
 		`transport: Queue.Policy: "pray" is neither "disconnect" nor "drop-oldest"`,

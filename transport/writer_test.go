@@ -236,7 +236,8 @@ func casts(n int, to []Recipient, size int) []Cast {
 // The inbox is bounded: emitters wait, volatile casts are dropped and counted.
 func TestInboxBound(t *testing.T) {
 	t.Parallel()
-	s, clients, xs, h := crowd(t, 1, Config{Queue: Queue{MaxMessages: 1 << 20, MaxBytes: 1 << 30}}, "EIO=4")
+	const most = 1000
+	s, clients, xs, h := crowd(t, 1, Config{Queue: Queue{MaxMessages: 1 << 20, MaxBytes: 1 << 30}, Inbox: Inbox{MaxMessages: most}}, "EIO=4")
 	sh := h.shard
 	to := recipients(xs...)
 	if err := sh.Wait(context.Background()); err != nil {
@@ -244,7 +245,7 @@ func TestInboxBound(t *testing.T) {
 	}
 	release := hold(t, sh, h)
 	m := msg("x")
-	for range inboxMaxCasts {
+	for range most {
 		sh.Post(Cast{Message: m, To: to})
 	}
 	sh.Post(Cast{Message: m, To: recipients(xs[0], h), Volatile: true})
@@ -258,14 +259,14 @@ func TestInboxBound(t *testing.T) {
 	}
 	waited := make(chan error)
 	go func() { waited <- sh.Wait(context.Background()) }()
-	if st := s.engine.Stats(); st.VolatileDropped != 3 || st.InboxDepth != inboxMaxCasts {
+	if st := s.engine.Stats(); st.VolatileDropped != 3 || st.InboxDepth != most {
 		t.Errorf("dropped %d, depth %d", st.VolatileDropped, st.InboxDepth)
 	}
 	release()
 	if err := recv(t, waited, "Wait"); err != nil {
 		t.Error(err)
 	}
-	for range inboxMaxCasts {
+	for range most {
 		clients[0].expect("4x")
 	}
 	if d := cmp.Diff(0, s.engine.Stats().InboxDepth); d != "" {
@@ -309,9 +310,10 @@ func TestUnixSocket(t *testing.T) {
 func TestWaitForRoom(t *testing.T) {
 	t.Parallel()
 	x, others := &Session{}, &Session{}
-	fill := func() *Shard {
-		sh := newShard(nil, 0)
-		for sh.depth() < inboxMaxCasts {
+	messages, bytes := Inbox{MaxMessages: 100, MaxBytes: 1 << 30}, Inbox{MaxMessages: 1 << 30, MaxBytes: 100_000}
+	fill := func(bounds Inbox) *Shard {
+		sh := newShard(nil, 0, bounds)
+		for !sh.crowded.Load() {
 			sh.Post(Cast{Message: NewText([]byte("42[]")), Solo: Recipient{Session: x}})
 		}
 		return sh
@@ -326,11 +328,14 @@ func TestWaitForRoom(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			sh := newShard(nil, 0)
+			sh := newShard(nil, 0, messages)
 			if err := sh.Wait(never); err != nil {
 				t.Errorf("an empty inbox made an emitter wait: %v", err)
 			}
-			sh = fill()
+			if n := fill(messages).depth(); n != messages.MaxMessages {
+				t.Errorf("%d messages fill an inbox of %d", n, messages.MaxMessages)
+			}
+			sh = fill(bytes)
 			if err := sh.Wait(never); !errors.Is(err, context.Canceled) {
 				t.Errorf("a full inbox, and the emitter's context had ended: %v", err)
 			}

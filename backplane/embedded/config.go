@@ -40,8 +40,8 @@ type Config struct {
 	Dir string
 
 	// Keys encrypt what is in Dir (AES-GCM): the first is used, a second one is
-	// that of before, so that one can replace another. Each store node may have
-	// its own. Zero means that files are not encrypted.
+	// that of before, so that one can replace another; with Routes there is one.
+	// Each store node may have its own. Zero means that files are not encrypted.
 	Keys []string
 
 	// Store is the number of store nodes in the cluster: 0, 1 or 3. All nodes
@@ -197,6 +197,8 @@ func (c Config) validateStore() error {
 		return fmt.Errorf("%w: IsStore is set and Store is 0", ErrStores)
 	case len(c.Keys) > 0 && c.Dir == "":
 		return errors.New("embedded: Keys without Dir: what is in memory is not encrypted")
+	case len(c.Keys) > 1 && c.mesh():
+		return errors.New("embedded: two Keys with Routes: the logs of a set of store nodes open with one; to change it, empty Dir, and the others bring what was there")
 	case len(c.Keys) > 2:
 		return fmt.Errorf("embedded: %d Keys, there may be two: the one to use, and the one before", len(c.Keys))
 	}

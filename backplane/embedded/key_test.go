@@ -72,6 +72,10 @@ func TestStoreKey(t *testing.T) {
 	for _, c := range []Config{
 		{Name: "a", Store: 1, Keys: []string{first}}, {Name: "a", Store: 1, Dir: dir, Keys: []string{"short"}},
 		{Name: "a", Store: 1, Dir: dir, Keys: []string{first, second, "a third key of the test"}},
+		{
+			Name: "a", Store: 1, IsStore: true, Dir: dir, Keys: []string{first, second}, Members: newMesh(nil).config(t, "a").Members,
+			Routes: RouteConfig{Listen: "127.0.0.1:0", Secrets: []string{"a secret of the tests"}},
+		},
 	} {
 		if c.Validate() == nil {
 			t.Errorf("%d keys in %q are allowed", len(c.Keys), c.Dir)

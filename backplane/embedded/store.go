@@ -83,7 +83,11 @@ func (s *Server) checkKey(m *mark) error {
 	case m.Key != "" && len(keys) == 0:
 		return fmt.Errorf("%w: %s holds an encrypted store; its key is needed", ErrStoreDir, s.dir)
 	case m.Key != "" && !slices.ContainsFunc(keys, func(k string) bool { return fingerprint(k) == m.Key }):
-		return fmt.Errorf("%w: %s holds a store with another key; name that one as well, behind the new one", ErrStoreDir, s.dir)
+		what := "name that one as well, behind the new one"
+		if s.cfg.mesh() {
+			what = "start it with that one, or empty the directory: the others bring what was there"
+		}
+		return fmt.Errorf("%w: %s holds a store with another key; %s", ErrStoreDir, s.dir, what)
 	}
 	return nil
 }

@@ -218,7 +218,7 @@ func TestOneStoreInAMesh(t *testing.T) {
 	m := newMesh(func(c *Config) {
 		c.Store = 1
 		if c.Name == "s1" {
-			c.Dir = dir
+			c.Dir, c.Keys = dir, []string{"a key of the test"} // sets of servers store in another form
 		}
 	})
 	store := stores(t, m, "s1")["s1"]

@@ -152,7 +152,7 @@ func (b *Backplane) sendBeat(final bool) {
 	ps.bye = final
 	ps.n++ // also if it cannot be sent: then it is missing
 	m := wire.Message{Sender: b.id, Counter: ps.n, Baseline: ps.n == 1, Final: final}
-	m.Data = binary.AppendUvarint(binary.AppendUvarint(nil, ps.d), b.rooms.count())
+	m.Data = appendBeat(nil, ps.d, b.rooms.count())
 	if err := b.live.publish(b.space.Beat(b.id), "", m.Append(nil)); err != nil {
 		b.logger.Debug("beat not sent", "err", err)
 	}
@@ -193,6 +193,10 @@ func (b *Backplane) takeBeat(msg *nats.Msg) {
 		b.answerBeat()
 	}
 	b.rooms.beaten(b, id, changes)
+}
+
+func appendBeat(dst []byte, digests, changes uint64) []byte {
+	return binary.AppendUvarint(binary.AppendUvarint(dst, digests), changes)
 }
 
 func beatData(data []byte) (digests, changes uint64, ok bool) {

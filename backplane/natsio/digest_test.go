@@ -19,6 +19,27 @@ func readTallies(data []byte) (list []tally, err error) {
 	return list, nil
 }
 
+// What beats and digests carry is read by nodes of other releases: it is these
+// bytes. A later release may put more behind those of a beat.
+func TestPeerDataGolden(t *testing.T) {
+	t.Parallel()
+	const beat = "\xac\x02\x05"
+	if got := appendBeat(nil, 300, 5); string(got) != beat {
+		t.Errorf("a beat is %x, want %x", got, beat)
+	}
+	if digests, changes, ok := beatData([]byte(beat + "more")); digests != 300 || changes != 5 || !ok {
+		t.Errorf("a beat is read as %d and %d, %v", digests, changes, ok)
+	}
+	const digest = "\x08\x07\x06\x05\x04\x03\x02\x01\xac\x02" + "\x01\x00\x00\x00\x00\x00\x00\x80\x07"
+	tallies := []tally{{0x0102030405060708, 300}, {1<<63 + 1, 7}}
+	if got := appendTallies(nil, tallies); string(got) != digest {
+		t.Errorf("a digest is %x, want %x", got, digest)
+	}
+	if got, err := readTallies([]byte(digest)); err != nil || !slices.Equal(got, tallies) {
+		t.Errorf("a digest is read as %v, %v", got, err)
+	}
+}
+
 func TestTalliesRoundTrip(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {

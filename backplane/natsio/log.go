@@ -64,6 +64,9 @@ func newLogs(ctx context.Context, b *Backplane, cfg *LogConfig) ([]*eventLog, er
 		return nil, nil
 	}
 	c := cfg.withDefaults()
+	if c.Largest == nil {
+		c.Largest = func() backplane.Limits { return b.cfg.Limits }
+	}
 	js, err := jetstream.New(b.log.nc)
 	if err != nil {
 		return nil, fmt.Errorf("natsio: JetStream: %w", err)
@@ -192,7 +195,7 @@ type LogStats struct {
 	Skipped    uint64 // entries that expired before they came: sessions missed them
 	Overflow   uint64 // entries not held, and fetched later
 	Malformed  uint64 // entries that could not be read: nobody gets them
-	Unreadable uint64 // entries of a later version: sessions were told that they missed them
+	Unreadable uint64 // entries of a later version or over this node's limits, which others read: sessions were told that they missed them
 	Rewinds    uint64 // the log lost entries that were applied
 	Tries      uint64 // publications, retries included
 	Failed     uint64 // publications refused or unanswered

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/siod-io/siod/backplane"
 	"github.com/siod-io/siod/backplane/wire"
 )
 
@@ -43,6 +44,11 @@ type LogConfig struct {
 	// sessions miss, and they are told; one of a later version is nobody's. Nil
 	// means wire.Version.
 	Reads func() int
+
+	// Largest returns the largest limits of any node of the cluster. An entry
+	// that is over this node's and not over these is such an event, too. Nil
+	// means Config.Limits.
+	Largest func() backplane.Limits
 
 	Waiting      int           // appends of this node that may wait. Zero means 10,000
 	WaitingBytes int           // bytes of them. Zero means 64 MiB

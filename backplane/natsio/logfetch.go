@@ -209,7 +209,7 @@ func (l *eventLog) Read(ctx context.Context, after, upTo uint64) iter.Seq2[backp
 				switch {
 				case err == nil && !yield(e, nil):
 					return
-				case err != nil && l.othersRead(err):
+				case err != nil && l.othersRead(it.Value, err):
 					fail(&backplane.TrimmedError{First: next})
 					return
 				}
@@ -291,7 +291,7 @@ func (l *eventLog) pause(ctx context.Context, last error) error {
 
 // entry reads an entry, with the tag that it has in the log created then.
 func (l *eventLog) entry(it feed.Item[raw], created int64) (backplane.Entry, error) {
-	env, err := l.open(it.Value)
+	env, err := l.open(it.Value, l.b.cfg.Limits)
 	if err != nil {
 		return backplane.Entry{}, err
 	}

@@ -105,8 +105,8 @@ var errForged = errors.New("natsio: an entry claims another namespace or kind th
 
 // open reads an entry. Who may publish for one namespace only may claim any in
 // the envelope, and only nodes publish records about the log (R20).
-func (l *eventLog) open(r raw) (*backplane.Envelope, error) {
-	m, err := wire.Decode(r.data, l.b.cfg.Limits)
+func (l *eventLog) open(r raw, limits backplane.Limits) (*backplane.Envelope, error) {
+	m, err := wire.Decode(r.data, limits)
 	if err != nil {
 		return nil, err
 	}
@@ -207,7 +207,7 @@ func when(nanos int64) time.Time {
 // Apply implements feed.Handler. An entry that cannot be read has its place in
 // the order all the same.
 func (l *eventLog) Apply(it feed.Item[raw]) {
-	env, err := l.open(it.Value)
+	env, err := l.open(it.Value, l.b.cfg.Limits)
 	switch {
 	case err == nil:
 		l.handler.Apply(backplane.Entry{
@@ -215,9 +215,9 @@ func (l *eventLog) Apply(it feed.Item[raw]) {
 			Stored:   when(it.Stored),
 			Envelope: env,
 		})
-	case l.othersRead(err):
+	case l.othersRead(it.Value, err):
 		l.stats.unreadable.Add(1)
-		l.b.logger.Error("a log holds an event of a later version: clients of this node missed it and are told; upgrade the nodes before who emits",
+		l.b.logger.Error("a log holds an event that this node cannot read and others can: clients of this node missed it and are told; upgrade nodes before who emits, and give all the same limits",
 			"stream", l.stream, "seq", it.Seq, "err", err)
 		l.handler.Reset(backplane.Reset{
 			Position: l.position(feed.Mark{Seq: it.Seq, Stored: it.Stored}), Reason: backplane.ResetJump,
@@ -231,11 +231,17 @@ func (l *eventLog) Apply(it feed.Item[raw]) {
 	}
 }
 
-// othersRead reports whether a node of a later version reads what this one
-// cannot.
-func (l *eventLog) othersRead(err error) bool {
-	v, ok := errors.AsType[*wire.VersionError](err)
-	return ok && int(v.Got) > wire.Version && int(v.Got) <= l.cfg.Reads()
+// othersRead reports whether a node of a later version, or with larger limits,
+// reads what this one cannot for a reason.
+func (l *eventLog) othersRead(r raw, reason error) bool {
+	if v, ok := errors.AsType[*wire.VersionError](reason); ok {
+		return int(v.Got) > wire.Version && int(v.Got) <= l.cfg.Reads()
+	}
+	if _, ok := errors.AsType[*backplane.LimitError](reason); !ok {
+		return false
+	}
+	_, err := l.open(r, l.cfg.Largest())
+	return err == nil
 }
 
 // Reset implements feed.Handler.

@@ -12,6 +12,7 @@ import (
 	"github.com/siod-io/siod/backplane"
 	"github.com/siod-io/siod/backplane/natsio"
 	"github.com/siod-io/siod/backplane/wire"
+	"github.com/siod-io/siod/internal/testlog"
 	"github.com/siod-io/siod/protocol"
 )
 
@@ -91,30 +92,12 @@ func TestFullLog(t *testing.T) {
 	}
 }
 
-// lines is a log that is read while it is written.
-type lines struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lines) has(text string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return strings.Contains(l.b.String(), text)
-}
-
 // TestOutageIsLogged: a log that takes no writes for more than a moment is named,
 // with its reason, and so is the end of that.
 func TestOutageIsLogged(t *testing.T) {
 	t.Parallel()
 	c := newLogCluster(t, natsio.LogConfig{Memory: true})
-	var log lines
+	var log testlog.Buffer
 	a := c.join(t, "a", func(cfg *natsio.Config) { cfg.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
 	c.subjects(t, func(int) string { return "nowhere.>" })
 	appended := make(chan error, 1)
@@ -122,15 +105,15 @@ func TestOutageIsLogged(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	until(t, func() bool { return log.has("the log takes no writes") })
-	if !log.has("stream=sio_siod_log0") || !log.has("waiting=1") || !log.has("no responders") {
-		t.Errorf("it is not said which, how many and why:\n%s", &log.b)
+	until(t, func() bool { return log.Has("the log takes no writes") })
+	if !log.Has("stream=sio_siod_log0") || !log.Has("waiting=1") || !log.Has("no responders") {
+		t.Errorf("it is not said which, how many and why:\n%s", &log)
 	}
 	c.subjects(t, c.space(t).IngestLog)
 	if err := <-appended; err != nil {
 		t.Error(err)
 	}
-	until(t, func() bool { return log.has("the log takes writes again") })
+	until(t, func() bool { return log.Has("the log takes writes again") })
 }
 
 // TestLogAnew: a log that was deleted and made again, as from a backup, is noticed
@@ -196,10 +179,13 @@ func TestLogAnew(t *testing.T) {
 }
 
 // TestLogOfLater: who follows a log is told of an entry that it cannot read and a
-// node of a later version can, and passes over one that nobody can.
+// node of a later version, or with larger limits, can, and passes over one that
+// nobody can.
 func TestLogOfLater(t *testing.T) {
 	t.Parallel()
-	c := newLogCluster(t, natsio.LogConfig{Memory: true, Reads: func() int { return wire.Version + 1 }})
+	c := newLogCluster(t, natsio.LogConfig{
+		Memory: true, Reads: func() int { return wire.Version + 1 }, Largest: func() backplane.Limits { return backplane.Limits{Payload: 3 << 20} },
+	})
 	a := c.join(t, "a")
 	var h tailed
 	log := backplane.LogFor(a, "/chat")
@@ -226,14 +212,23 @@ func TestLogOfLater(t *testing.T) {
 	put(good)
 	put(append([]byte{wire.Version + 2}, good[1:]...)) // 6: of no node
 	put(good)
-	until(t, func() bool { return h.has(5, 7) })
+	long := func(size int) []byte {
+		m := wire.Message{Envelope: *chatTo("room", 1)}
+		m.Frames.Text = bytes.Repeat([]byte("x"), size)
+		return m.Append(nil)
+	}
+	put(long(2 << 20)) // 8
+	put(good)
+	put(long(4 << 20)) // 10: of no node
+	put(good)
+	until(t, func() bool { return h.has(9, 11) })
 	h.mu.Lock()
 	resets := h.resets
 	h.mu.Unlock()
-	if len(resets) != 2 || resets[1].Reason != backplane.ResetJump || resets[1].Position.Seq != 4 {
+	if len(resets) != 3 || resets[1].Reason != backplane.ResetJump || resets[1].Position.Seq != 4 || resets[2].Reason != backplane.ResetJump || resets[2].Position.Seq != 8 {
 		t.Errorf("it was told %+v", resets)
 	}
-	if s := a.LogStats()[0]; s.Unreadable != 1 || s.Malformed != 2 {
+	if s := a.LogStats()[0]; s.Unreadable != 2 || s.Malformed != 3 {
 		t.Errorf("%+v", s)
 	}
 	for _, err = range log.Read(waiting(t), 0, 5) {

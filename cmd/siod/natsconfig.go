@@ -137,7 +137,8 @@ func writeJSON(w io.Writer, v any) error {
 // write prints a configuration of nats-server, with the streams as comments.
 func (s *natsSetup) write(w io.Writer) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# What siod needs of NATS, for the cluster %q. Needs nats-server 2.11 or later.\n\njetstream: enabled\n", s.Cluster)
+	fmt.Fprintf(&b, "# What siod needs of NATS, for the cluster %q. Needs nats-server 2.11 or later.\n\n", s.Cluster)
+	b.WriteString("# A power failure of all servers takes at most the last sync_interval.\njetstream {\n  sync_interval: \"1s\"\n}\n")
 	b.WriteString("accounts {\n  SIO {\n    jetstream: enabled\n    users: [\n")
 	for _, role := range natsRoles {
 		perm := s.Roles[role]

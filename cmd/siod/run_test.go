@@ -14,6 +14,7 @@ import (
 	"github.com/siod-io/siod/examples/chat"
 	"github.com/siod-io/siod/internal/metrics"
 	"github.com/siod-io/siod/internal/testclient"
+	"github.com/siod-io/siod/internal/testlog"
 )
 
 // instance is a siod that runs inside the test.
@@ -59,8 +60,7 @@ func launch(t *testing.T, args ...string) *instance {
 
 // lines is a log that tells the line which says where the server listens.
 type lines struct {
-	mu    sync.Mutex
-	b     bytes.Buffer
+	testlog.Buffer
 	found chan string
 }
 
@@ -68,18 +68,8 @@ func (l *lines) Write(p []byte) (int, error) {
 	if l.found != nil && bytes.Contains(p, []byte(`"msg":"listening"`)) {
 		l.found <- string(p)
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
+	return l.Buffer.Write(p)
 }
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
-func (l *lines) count(text string) int { return strings.Count(l.String(), text) }
 
 // Events without a handler are answered if an answer is wanted, counted, and
 // warned of once, in every namespace that clients may enter.
@@ -112,7 +102,7 @@ func TestServeWithoutHandlers(t *testing.T) {
 	if strings.Contains(shown, "game") {
 		t.Error("a namespace that a client chose is a label")
 	}
-	if n := in.log.count("an event has no handler"); n != 1 {
+	if n := in.log.Count("an event has no handler"); n != 1 {
 		t.Errorf("warned %d times:\n%s", n, in.log)
 	}
 	if !strings.Contains(in.log.String(), `"event":"silent"`) {

@@ -78,6 +78,14 @@ type Config struct {
 	// Zero means 2min.
 	Window time.Duration
 
+	// Queue bounds the durable events of this node that wait until they are
+	// stored. Zero means 10,000 and 64 MiB.
+	Queue Bounds
+
+	// Hold bounds the durable events that wait for one before them. Zero means
+	// 10,000 and 16 MiB.
+	Hold Bounds
+
 	// NATS outside of the nodes, and for emitters.
 	NATS NATS
 
@@ -100,6 +108,9 @@ type Config struct {
 	// Logger is for what operators should know. Nil discards.
 	Logger *slog.Logger
 }
+
+// Bounds of a queue: events, and their bytes.
+type Bounds struct{ Events, Bytes int }
 
 // NATS says which NATS the nodes use.
 type NATS struct {

@@ -36,7 +36,7 @@ type process struct {
 
 // run starts one, with a room that whoever asks for joins, and stops it with
 // the test unless that was done before.
-func run(t testing.TB, c Config) (*process, error) {
+func run(t testing.TB, c Config, change ...func(*node.Config)) (*process, error) {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -61,6 +61,9 @@ func run(t testing.TB, c Config) (*process, error) {
 	}
 	cfg := node.Config{Recovery: node.Recovery{Enabled: c.Stores > 0 || c.alone()}}
 	n.Configure(&cfg)
+	for _, f := range change {
+		f(&cfg)
+	}
 	srv, err := node.New(cfg)
 	if err != nil {
 		closeListener()

@@ -11,7 +11,6 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"github.com/siod-io/siod/backplane"
 	"github.com/siod-io/siod/backplane/embedded"
 	"github.com/siod-io/siod/backplane/memory"
 	"github.com/siod-io/siod/backplane/natsio"
@@ -64,7 +63,7 @@ func (n *Node) startAlone() error {
 func (n *Node) startMembers(ctx context.Context) error {
 	self := membership.Member{
 		ID: n.cfg.ID, Token: membership.Token(n.cfg.ID), Name: n.cfg.Name, Started: time.Now(), Version: n.cfg.Version,
-		Meta: map[string]string{metaWire: wireVersion, membership.MetaStarting: "1"},
+		Meta: map[string]string{metaWire: wireVersion, metaLimits: limitsText(n.cfg.limits()), membership.MetaStarting: "1"},
 	}
 	if n.cfg.Gossip == "" {
 		members, err := static.New(self)
@@ -163,7 +162,7 @@ const again = 250 * time.Millisecond
 func (n *Node) connect(ctx context.Context) error {
 	cfg := natsio.Config{
 		ID: n.cfg.ID, Token: membership.Token(n.cfg.ID), Cluster: n.cfg.Cluster,
-		Limits: backplane.Limits{Payload: n.cfg.MaxPayload, Namespace: n.cfg.MaxNamespace, Event: n.cfg.MaxEvent, Room: n.cfg.MaxRoom},
+		Limits: n.cfg.limits(),
 		Logger: n.log.With("part", "backplane"),
 	}
 	if n.server != nil {
@@ -179,6 +178,9 @@ func (n *Node) connect(ctx context.Context) error {
 			Existing: waits || n.cfg.NATS.Existing,
 			Nodes:    func() int { return len(n.members.Members()) },
 			Reads:    n.reads,
+			Largest:  n.largest,
+			Waiting:  n.cfg.Queue.Events, WaitingBytes: n.cfg.Queue.Bytes,
+			Hold: n.cfg.Hold.Events, HoldBytes: n.cfg.Hold.Bytes,
 		}
 		cfg.Sessions = &natsio.SessionConfig{
 			Window: n.cfg.Window, Replicas: n.cfg.Stores, File: !cfg.Log.Memory, Existing: cfg.Log.Existing,

@@ -1,14 +1,13 @@
 package cluster
 
 import (
-	"bytes"
 	"log/slog"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
+	"github.com/siod-io/siod/internal/testlog"
 	"github.com/siod-io/siod/membership"
 )
 
@@ -42,29 +41,11 @@ func TestStrangers(t *testing.T) {
 	}
 }
 
-// lines is a log that is read while it is written.
-type lines struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
 // Two clusters of one name on one NATS are told of each other.
 func TestNamesakes(t *testing.T) {
 	t.Parallel()
 	_, at := outside(t)
-	var log lines
+	var log testlog.Buffer
 	first := func() *process {
 		t.Helper()
 		p, err := run(t, Config{

@@ -6,14 +6,17 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/siod-io/siod/backplane"
+	"github.com/siod-io/siod/internal/testlog"
 	"github.com/siod-io/siod/membership"
 	"github.com/siod-io/siod/membership/gossip"
 )
 
-// A node of another version is named when it joins, one of the same is not.
+// A node of another version, or with other limits, is named when it joins, one
+// with the same is not.
 func TestOtherVersion(t *testing.T) {
 	t.Parallel()
-	var log lines
+	var log testlog.Buffer
 	one, err := run(t, Config{
 		Secrets: testSecrets, Gossip: "127.0.0.1:0", Logger: slog.New(slog.NewTextHandler(&log, nil)),
 	})
@@ -23,6 +26,8 @@ func TestOtherVersion(t *testing.T) {
 	for _, m := range []membership.Member{
 		{Name: "same", Meta: map[string]string{metaWire: wireVersion}},
 		{Name: "later", Version: "9.0", Meta: map[string]string{metaWire: "9"}},
+		{Name: "large", Meta: map[string]string{metaWire: wireVersion, metaLimits: "5000000 100 128 300"}},
+		{Name: "odd", Meta: map[string]string{metaWire: wireVersion, metaLimits: "9999999 x"}},
 	} {
 		m.ID = membership.NewID()
 		m.Token = membership.Token(m.ID)
@@ -42,7 +47,13 @@ func TestOtherVersion(t *testing.T) {
 	if got := one.reads(); got != 9 {
 		t.Errorf("the latest version that is read is %d", got)
 	}
-	if strings.Contains(log.String(), "name=same release") {
+	eventually(t, "the one with other limits to be named", func() bool {
+		return strings.Contains(log.String(), `name=large limits="5000000 100 128 300" limits_of_this_node="1048576 128 128 256"`)
+	})
+	eventually(t, "the largest limits to be known", func() bool {
+		return one.largest() == backplane.Limits{Payload: 5000000, Namespace: 128, Event: 128, Room: 300, Targets: backplane.DefaultTargets}
+	})
+	if strings.Contains(log.String(), "name=same release") || strings.Contains(log.String(), "name=same limits") {
 		t.Errorf("a node of the same version is named:\n%s", log.String())
 	}
 }

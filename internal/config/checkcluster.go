@@ -127,6 +127,8 @@ func (l *Loaded) checkStore(bad complain) {
 	switch {
 	case len(keys) > 0 && l.StoreDir == "":
 		bad("store_key", "needs --store-dir: what is in memory is not encrypted")
+	case len(keys) > 1 && l.Clustered():
+		bad("store_key", "it has two keys: the store of a cluster opens with one; see docs/cluster.md for how to change it")
 	case len(keys) > 2:
 		bad("store_key", "it has %d keys: there may be two, the one to use and the one before", len(keys))
 	case slices.ContainsFunc(keys, func(k string) bool { return len(k) < 16 }):

@@ -24,7 +24,7 @@ type Config struct {
 
 	Cluster     `group:"Cluster"`
 	NATS        NATS        `json:"nats" group:"NATS"`
-	Queue       Queue       `json:"queue" group:"Slow clients"`
+	Queue       Queue       `json:"queue" group:"Queues, and slow clients"`
 	Recovery    Recovery    `json:"recovery" group:"Connection state recovery"`
 	CORS        CORS        `json:"cors" group:"Pages of other sites"`
 	Cookie      Cookie      `json:"cookie" group:"Cookie with the session id"`
@@ -103,11 +103,15 @@ type Rates struct {
 	Direct         bool          `json:"direct" doc:"Say that clients connect without a proxy in between." reload:"restart"`
 }
 
-// Queue is what happens to clients that read slowly.
+// Queue bounds what waits on the way to clients, and says what happens to those
+// that read slowly.
 type Queue struct {
 	MaxBytes    Size   `json:"max_bytes" doc:"Most bytes that may wait for one client." reload:"restart"`
 	MaxMessages int    `json:"max_messages" doc:"Most messages that may wait for one client." reload:"restart"`
 	Policy      string `json:"policy" values:"disconnect,drop-oldest" doc:"What happens at these bounds: the client is disconnected and may recover, or its oldest messages are dropped." reload:"restart"`
+
+	InboxMessages int  `json:"inbox_messages" doc:"Most messages that may wait for one of the writers (see shards), each counted once however many clients it is for. Beyond it whoever emits waits, and volatile events are dropped." reload:"restart"`
+	InboxBytes    Size `json:"inbox_bytes" doc:"Most bytes of these." reload:"restart"`
 }
 
 // Recovery is what clients get back after a lost connection.

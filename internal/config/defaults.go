@@ -23,10 +23,13 @@ func Default() Config {
 			MaxAttachments: 10, MaxDepth: 64, MaxEvent: 128, MaxNamespace: 128, MaxQuery: 4 << 10,
 			MaxRoom: 256, MaxRooms: 1000, MaxNamespaces: 16, MaxDynamicNamespaces: 10_000, Mailbox: 64,
 		},
-		Rates:   Rates{EventRate: 500, EventBurst: 1000, EventPause: 5 * time.Second, HandshakeRate: 20, HandshakeBurst: 100},
-		Cluster: Cluster{ClusterName: "siod"},
-		NATS:    NATS{Provision: true},
-		Queue:   Queue{MaxBytes: 1 << 20, MaxMessages: 1024, Policy: "disconnect"},
+		Rates: Rates{EventRate: 500, EventBurst: 1000, EventPause: 5 * time.Second, HandshakeRate: 20, HandshakeBurst: 100},
+		Cluster: Cluster{
+			ClusterName:      "siod",
+			StoreQueueEvents: 10_000, StoreQueueBytes: 64 << 20, StoreHoldEvents: 10_000, StoreHoldBytes: 16 << 20,
+		},
+		NATS:  NATS{Provision: true},
+		Queue: Queue{MaxBytes: 1 << 20, MaxMessages: 1024, Policy: "disconnect", InboxMessages: 16_384, InboxBytes: 64 << 20},
 		Recovery: Recovery{
 			Enabled: true, Window: 2 * time.Minute, LogDown: "wait", MaxBytes: 256 << 20,
 			ReplayEvents: 10_000, ReplayBytes: 4 << 20, SessionEvents: 256, SessionBytes: 64 << 10, MaxWaiting: 100_000,

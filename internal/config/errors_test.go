@@ -114,6 +114,7 @@ func TestMistakes(t *testing.T) {
 		{args: node("--store"), want: `--store: needs --node-name, by which the other nodes know this one after a restart`},
 		{args: node("--store-dir=DIR"), want: `--store-dir: needs --store, which makes this node one that stores events`},
 		{args: []string{"--store-expect=1"}, environ: []string{"SIOD_STORE_KEY=0123456789abcdef"}, want: `SIOD_STORE_KEY: needs --store-dir: what is in memory is not encrypted`},
+		{args: node("--store-expect=1", "--store", "--store-dir=DIR", "--node-name=a"), environ: []string{"SIOD_STORE_KEY=0123456789abcdef 1123456789abcdef"}, want: `SIOD_STORE_KEY: it has two keys: the store of a cluster opens with one; see docs/cluster.md for how to change it`},
 		{args: []string{"--store-expect=1", "--store-dir=DIR"}, environ: []string{"SIOD_STORE_KEY=short"}, want: `SIOD_STORE_KEY: it has a key of less than 16 characters; openssl rand -hex 32 makes one`},
 		{args: []string{"--store-expect=1", "--store-dir=DIR"}, environ: []string{"SIOD_STORE_KEY=0123456789abcdef 1123456789abcdef 2123456789abcdef"}, want: `SIOD_STORE_KEY: it has 3 keys: there may be two, the one to use and the one before`},
 

@@ -57,6 +57,7 @@ func (c *Config) Transport() transport.Config {
 		Queue: transport.Queue{
 			MaxBytes: int(c.Queue.MaxBytes), MaxMessages: c.Queue.MaxMessages, Policy: transport.Policy(c.Queue.Policy),
 		},
+		Inbox: transport.Inbox{MaxMessages: c.Queue.InboxMessages, MaxBytes: int(c.Queue.InboxBytes)},
 	}
 	if c.EventRate > 0 {
 		t.Events.Burst = c.EventBurst

@@ -133,7 +133,7 @@ var ofCluster = []metric{
 	logCount("siod_log_skipped_total", "Entries that expired before they came: sessions missed them and were told.", func(l *natsio.LogStats) uint64 { return l.Skipped }),
 	logCount("siod_log_overflow_total", "Entries that came too early, were not kept, and were fetched later.", func(l *natsio.LogStats) uint64 { return l.Overflow }),
 	logCount("siod_log_malformed_total", "Entries that could not be read.", func(l *natsio.LogStats) uint64 { return l.Malformed }),
-	logCount("siod_log_unreadable_total", "Entries of a version that this node does not know yet: sessions missed them and were told.", func(l *natsio.LogStats) uint64 { return l.Unreadable }),
+	logCount("siod_log_unreadable_total", "Entries of a later version, or over this node's limits, that other nodes read: sessions missed them and were told.", func(l *natsio.LogStats) uint64 { return l.Unreadable }),
 	logCount("siod_log_rewinds_total", "Times that the log lost entries that had been delivered.", func(l *natsio.LogStats) uint64 { return l.Rewinds }),
 	logCount("siod_log_publish_tries_total", "Publications to the log, those tried again included.", func(l *natsio.LogStats) uint64 { return l.Tries }),
 	logCount("siod_log_publish_failed_total", "Of these, those refused or not answered.", func(l *natsio.LogStats) uint64 { return l.Failed }),

@@ -39,10 +39,7 @@ export SCALE=$scale FLOOR=1
 
 build_tools
 ((ours)) && (cd "$module" && CGO_ENABLED=0 go build -trimpath -o bin/target ./loadtest/target)
-if [[ ! -d $here/node/node_modules ]]; then
-	echo "installing npm packages of loadtest/peers/node" >&2
-	npm ci --prefix "$here/node" --ignore-scripts --no-audit --no-fund --loglevel=error >&2
-fi
+node_packages
 mkdir -p "$out"
 results=$out/results.jsonl
 facts "$repeats" "loadtest/peers/sitting.sh -r $repeats -s $scale" >"$results"

@@ -16,6 +16,13 @@ build_tools() {
 	fi
 }
 
+# node_packages installs what the peers on Node need.
+node_packages() {
+	[[ -d $here/node/node_modules ]] && return 0
+	echo "installing npm packages of loadtest/peers/node" >&2
+	npm ci --prefix "$here/node" --ignore-scripts --no-audit --no-fund --loglevel=error >&2
+}
+
 # run_floor ROUNDS: one message a write with one round in flight, then 4 and 16
 # messages joined.
 run_floor() {

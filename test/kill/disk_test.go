@@ -77,7 +77,7 @@ func TestFullDisk(t *testing.T) {
 // storing is the number of servers whose durable events are acknowledged at once.
 func (w *world) storing() (n int) {
 	for _, p := range w.living() {
-		if line := p.ask("store"); len(line) > 1 && string(line[1]) == "true" {
+		if line := p.ask("store"); len(line) == 2 && word(line, 1) == "" {
 			n++
 		}
 	}

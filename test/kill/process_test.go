@@ -16,11 +16,12 @@ import (
 
 // process is one boot of a server.
 type process struct {
-	name   string
-	cmd    *exec.Cmd
-	stdin  io.WriteCloser
-	stderr *tail
-	ended  chan struct{} // closed when its output is read and it is waited for
+	name     string
+	settings settings // by which it was started
+	cmd      *exec.Cmd
+	stdin    io.WriteCloser
+	stderr   *tail
+	ended    chan struct{} // closed when its output is read and it is waited for
 
 	gossip   atomic.Pointer[string] // where it gossips, once it does
 	addr     atomic.Pointer[string] // where clients connect, once they may
@@ -71,7 +72,7 @@ func launch(s settings, host string, note func(p *process, line []json.RawMessag
 		return nil, err
 	}
 	p := &process{
-		name: s.Name, cmd: exec.Command(self), stderr: new(tail), ended: make(chan struct{}),
+		name: s.Name, settings: s, cmd: exec.Command(self), stderr: new(tail), ended: make(chan struct{}),
 		gossips: make(chan struct{}), listens: make(chan struct{}), acked: make(chan struct{}), answers: make(chan []json.RawMessage, 1),
 	}
 	if host != "" { // ip becomes the program, with its number

@@ -117,7 +117,7 @@ func (s *server) obey(command string) error {
 	case "store":
 		once, cancel := context.WithTimeout(ctx, 500*time.Millisecond)
 		defer cancel()
-		s.say("stored", s.srv.Of("/").To().Emit(once, "last:"+s.id) == nil)
+		s.say("stored", failure(s.srv.Of("/").To().Emit(once, "last:"+s.id)))
 	case "members":
 		s.say("members", len(s.gossip.Members()))
 	case "count":
@@ -138,6 +138,19 @@ func (s *server) obey(command string) error {
 		return errors.New("unknown command")
 	}
 	return nil
+}
+
+// failure names what an emitter is told.
+func failure(err error) string {
+	switch {
+	case err == nil:
+		return ""
+	case errors.Is(err, backplane.ErrOutcomeUnknown):
+		return "outcome unknown"
+	case errors.Is(err, backplane.ErrLogDown):
+		return "log down"
+	}
+	return err.Error()
 }
 
 // burst emits so many durable events to each of the first rooms, at once, and

@@ -2,8 +2,11 @@ package forward
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/siod-io/siod/membership"
 	"github.com/siod-io/siod/membership/static"
@@ -242,4 +245,28 @@ func TestConfigIsChecked(t *testing.T) {
 		t.Error(err)
 	}
 	var _ transport.Forwarder = f
+}
+
+// What a node says of a request to another one is read by nodes of other
+// releases: it is these headers, and this pass.
+func TestHeadersGolden(t *testing.T) {
+	t.Parallel()
+	const home, pass = "e2a8b8wiffgeqtxfi5gfi3", "VLqAxaDz28aaVM-Lbs_R9kxIUV-ti_Z5OyLlbOChQTw"
+	k, err := newKeyring([]string{"a secret of the tests"}, home)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !k.ok(pass) {
+		t.Error("the pass is not accepted")
+	}
+	r := httptest.NewRequest("POST", "http://example.com/socket.io/?EIO=4&sid=x", nil)
+	r.Header = http.Header{"Cookie": {"a=b"}, "Siod-Forward-To": {"of the client"}}
+	want := http.Header{
+		"Cookie": {"a=b"}, "Siod-Forward": {"1"}, "Siod-Forward-To": {home}, "Siod-Forward-Pass": {pass},
+		"Siod-Forward-Client": {"192.0.2.1:1234"}, "Siod-Forward-Host": {"example.com"},
+		"Siod-Forward-Uri": {"/socket.io/?EIO=4&sid=x"}, "Siod-Forward-Proto": {"HTTP/1.1"}, "User-Agent": nil,
+	}
+	if diff := cmp.Diff(want, (&Forwarder{keys: k}).outgoing(r, home)); diff != "" {
+		t.Error("-want +got:\n" + diff)
+	}
 }
