@@ -96,8 +96,8 @@ type Recovery struct {
 	// recovered. It does run by default: who may connect can have changed.
 	SkipMiddleware bool
 
-	// MaxBytes bounds the ring of past events, over all sockets. Zero means
-	// 256 MiB.
+	// MaxBytes bounds the ring of past events, over all sockets; for a moment it
+	// may be a quarter more. Zero means 256 MiB.
 	MaxBytes int
 
 	// ReplayEvents and ReplayBytes bound one replay; a client that missed more

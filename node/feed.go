@@ -18,7 +18,8 @@ type feed struct {
 	srv  *Server
 	keep bool // recovery is on
 
-	filled chan struct{} // closed when the past was read
+	filled  chan struct{} // closed when the past was read
+	crowded chan struct{} // capacity 1: the ring is over its bound
 
 	// last is the newest entry of the ring, or where the ring begins: most
 	// direct emits stand there.
@@ -26,6 +27,7 @@ type feed struct {
 
 	mu   sync.Mutex // guards the fields below; a leaf in the lock order
 	ring resume.Ring
+	life uint64             // grows with each reset
 	p    backplane.Position // everything up to it is with the shards
 	wait chan struct{}      // closed when p moves
 
@@ -34,7 +36,7 @@ type feed struct {
 
 // follow starts the feed.
 func (srv *Server) follow() error {
-	srv.feed = &feed{srv: srv, keep: srv.cfg.Recovery.Enabled, filled: make(chan struct{})}
+	srv.feed = &feed{srv: srv, keep: srv.cfg.Recovery.Enabled, filled: make(chan struct{}), crowded: make(chan struct{}, 1)}
 	if srv.feed.keep {
 		srv.recovery = newRecovery(srv, srv.feed)
 		if store, ok := backplane.AsSessions(srv.cfg.Backplane); ok {
@@ -69,18 +71,32 @@ func (f *feed) Apply(entry backplane.Entry) {
 	f.moved(e.Position)
 }
 
-// push puts an entry into the ring and drops what is too old or too much.
+// push puts an entry into the ring.
 func (f *feed) push(e *resume.Entry) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.keep {
 		e.Shared = new(replayed)
 		f.ring.Add(e)
-		f.ring.Trim(e.Stored.Add(-f.srv.cfg.Recovery.Window), f.srv.cfg.Recovery.MaxBytes)
+		f.bound()
 	} else {
 		f.ring.Jump(e.Position)
 	}
 	f.last.Store(&e.Position)
+}
+
+// bound keeps the ring near its bound in bytes; for what is old see settle. f.mu
+// is held.
+func (f *feed) bound() {
+	most := f.srv.cfg.Recovery.MaxBytes
+	if f.ring.Bytes() <= most {
+		return
+	}
+	f.ring.Trim(time.Time{}, most+most/refreshParts)
+	select {
+	case f.crowded <- struct{}{}:
+	default:
+	}
 }
 
 // deliver posts an entry to the shards, which stand at its position then.
@@ -132,6 +148,7 @@ func (f *feed) Reset(r backplane.Reset) {
 	// of before and after.
 	unlock := f.srv.lockRooms()
 	f.mu.Lock()
+	f.life++
 	if r.Reason == backplane.ResetRewind {
 		f.ring.Rewind(r.Position)
 	} else {

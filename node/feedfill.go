@@ -35,14 +35,14 @@ func (f *feed) fill(start backplane.Position) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.ring.Backfill(start, base, older)
-	f.ring.Trim(time.Now().Add(-f.srv.cfg.Recovery.Window), f.srv.cfg.Recovery.MaxBytes)
+	f.ring.Trim(time.Now().Add(-f.age()), f.srv.cfg.Recovery.MaxBytes)
 }
 
 // readBack reads the entries up to start, and returns the position before the
 // first of them.
 func (f *feed) readBack(ctx context.Context, start backplane.Position) (base backplane.Position, older []*resume.Entry, err error) {
 	log := backplane.Logs(f.srv.cfg.Backplane)[0]
-	oldest, bytes := time.Now().Add(-f.srv.cfg.Recovery.Window), 0
+	oldest, bytes := time.Now().Add(-f.age()), 0
 	for after := uint64(0); ; {
 		older, bytes = nil, 0
 		base = backplane.Position{Seq: after}

@@ -183,8 +183,6 @@ func (j *journal) record(records []backplane.SessionRecord, done func(error)) er
 	if _, large := errors.AsType[*backplane.LimitError](err); !large {
 		return err
 	}
-	j.rec.srv.stats.notJournaled.Add(1)
-	j.rec.srv.cfg.Logger.Warn("a session is too large to be stored: its client recovers on this node only", "err", err)
 	if len(records) > 1 {
 		half := len(records) / 2
 		both := afterTwo(done)
@@ -196,7 +194,27 @@ func (j *journal) record(records []backplane.SessionRecord, done func(error)) er
 	if records[0].State == nil {
 		return err
 	}
+	j.rec.srv.stats.notJournaled.Add(1)
+	if ss := j.rec.session(records[0].PID); ss != nil && ss.grewLarge() {
+		j.rec.srv.cfg.Logger.Warn("a session is too large to be stored: its client recovers on this node only", "err", err)
+	}
 	return j.store.Record([]backplane.SessionRecord{{PID: records[0].PID, Generation: records[0].Generation}}, done)
+}
+
+// grewLarge notes that a record of the session was too large, and reports whether
+// that is news.
+func (ss *session) grewLarge() bool {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	news := !ss.large
+	ss.large = true
+	return news
+}
+
+func (ss *session) isLarge() bool {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	return ss.large
 }
 
 // afterTwo returns a function that calls done when it is called for the second

@@ -108,15 +108,19 @@ func (ss *session) draft(c *change, first bool) (backplane.SessionRecord, bool) 
 		return backplane.SessionRecord{PID: ss.pid, Generation: generation}, true
 	}
 	ss.journaled = true
+	if c != nil {
+		ss.large = false // it may have shrunk
+	}
 	if carrier == nil {
 		data, t.User = maps.Clone(ss.data), ss.user
 	}
-	state := ss.history.Kept()
+	state := ss.rec.feed.kept(ss.history)
 	t.Session, t.Who, t.Moves = &state, ss.who, ss.moves
-	if c != nil {
-		ss.project(&t, c)
-	}
+	certain := c == nil || ss.project(&t, c)
 	ss.mu.Unlock()
+	if !certain { // no record costs a recovery, one without the change makes a false one
+		return backplane.SessionRecord{PID: ss.pid, Generation: t.Moves}, true
+	}
 	if c != nil {
 		data = c.project(data)
 	}
@@ -128,17 +132,18 @@ func (ss *session) draft(c *change, first bool) (backplane.SessionRecord, bool) 
 	return encodeRecord(ss.pid, &t), true
 }
 
-// project makes the change of rooms and user in a copy; ss.mu is held.
-func (ss *session) project(t *taken, c *change) {
+// project makes the change of rooms and user in a copy, and reports whether it
+// could; ss.mu is held.
+func (ss *session) project(t *taken, c *change) bool {
 	if c.user != nil {
 		t.User = *c.user
 	}
 	if len(c.join)+len(c.leave) == 0 {
-		return
+		return true
 	}
 	h, ok := resume.Restore(*t.Session)
 	if !ok {
-		return
+		return false
 	}
 	at := h.Place(ss.rec.feed.position())
 	for _, room := range c.leave {
@@ -147,7 +152,11 @@ func (ss *session) project(t *taken, c *change) {
 	for _, room := range c.join {
 		h.Join(room, at)
 	}
-	*t.Session = h.State()
+	changed := ss.rec.feed.state(h)
+	// The change is made behind what is known of the session's entries.
+	changed.Own, changed.Settled, changed.Clear = t.Session.Own, t.Session.Settled, t.Session.Clear
+	*t.Session = changed
+	return true
 }
 
 // project makes the change of data, which is a copy.
@@ -177,7 +186,7 @@ func (ss *session) draftWhole() (backplane.SessionRecord, bool) {
 	}
 	ss.mu.Lock()
 	ss.history.Reached(ss.rec.feed.position())
-	state := ss.history.State()
+	state := ss.rec.feed.state(ss.history)
 	t.Session = &state
 	ss.mu.Unlock()
 	whole := encodeRecord(ss.pid, t)

@@ -212,6 +212,7 @@ func (r *recovery) reset(rs backplane.Reset) {
 		if rs.Reason == backplane.ResetRewind {
 			if carrier = nil; ss.over == nil {
 				ss.history.Rewind(rs.Position.Seq)
+				r.journal.later(ss) // another node must not go by what was
 			}
 		}
 		ss.mu.Unlock()

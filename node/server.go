@@ -81,6 +81,10 @@ func New(cfg Config) (*Server, error) {
 	srv.tasks.start(func() { srv.watchMembers(members) })
 	if srv.recovery != nil {
 		srv.tasks.start(srv.recovery.runTellHomes)
+		srv.tasks.start(srv.recovery.runSettle)
+		if srv.recovery.journal != nil {
+			srv.tasks.start(srv.recovery.runRefresh)
+		}
 	}
 	return srv, nil
 }

@@ -55,6 +55,7 @@ type session struct {
 
 	journaled   bool            // its first record was sent: changes are stored first (V6)
 	ending      bool            // its end is stored, and it may not be recorded again
+	large       bool            // a record of it was too large to be stored
 	ownerRecord backplane.Owner // as stored when it moved here
 }
 

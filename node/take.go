@@ -267,7 +267,7 @@ func (ss *session) handOver(node string, who identity) []byte {
 	// The new home must not be behind this one: what was emitted here behind an
 	// entry of the log must not overtake it there.
 	ss.history.Reached(ss.rec.feed.position())
-	state, data := ss.history.State(), ss.data
+	state, data := ss.rec.feed.state(ss.history), ss.data
 	t := taken{Session: &state, Moves: ss.moves + 1, Who: ss.who, User: ss.user}
 	ss.over, ss.data = ErrMoved, nil // from here on nobody changes the history
 	if ss.journaled {

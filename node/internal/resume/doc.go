@@ -18,6 +18,10 @@
 //     meant for it up to that offset reached it before, because a connection
 //     keeps its order.
 //
+// What has left the ring need not be known: it is enough that nothing of it was
+// the session's. Before the ring is trimmed each history looks at what goes, and
+// keeps of it the session's own last entry ([History.Settle]).
+//
 // So the client missed exactly what the history selects from the ring above its
 // offset, and [History.Replay] is that list. [History.Judge] refuses whenever a
 // part of it may be gone: the log is not the one the offset speaks of, an entry

@@ -20,6 +20,11 @@ type History struct {
 	open, past []Interval
 	forgotten  uint64 // memberships that ended up to here are not known any more
 
+	own      []backplane.Position // the session's latest entries up to settled
+	settled  backplane.Position   // behind the last of them there is none up to here
+	clear    uint64               // nothing was lost behind here, before the node's own time
+	imported bool                 // these are another node's, and not accepted yet
+
 	k      uint64 // of the latest direct emit
 	direct []Direct
 	bytes  int
@@ -68,6 +73,7 @@ func (h *History) High() uint64 { return h.high }
 // Begin starts the session at a position.
 func (h *History) Begin(at uint64) {
 	h.birth, h.high = at, at
+	h.own, h.settled, h.clear = []backplane.Position{{Seq: at}}, backplane.Position{Seq: at}, at
 	h.Join(h.sid, at)
 }
 
@@ -113,7 +119,7 @@ func (h *History) Leave(room string, at, base uint64) bool {
 // covers reports whether the history still answers for all that came after an
 // offset: it is not below the floor.
 func (h *History) covers(from backplane.Offset) bool {
-	return from.Seq >= h.forgotten && from.Compare(h.gone) >= 0
+	return h.silentTo(from.Seq) >= h.forgotten && from.Compare(h.gone) >= 0
 }
 
 // In reports whether the session is in a room now.
@@ -162,6 +168,7 @@ func (h *History) anyHeld(rooms []string, seq uint64) bool {
 func (h *History) Rewind(to uint64) {
 	h.birth, h.high = min(h.birth, to), min(h.high, to)
 	h.stale = backplane.Offset{}
+	h.own, h.settled, h.clear, h.imported = []backplane.Position{{Seq: to}}, backplane.Position{Seq: to}, to, false
 	h.past, h.forgotten = nil, to
 	for i := range h.open {
 		h.open[i].Since = to

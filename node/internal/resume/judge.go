@@ -50,10 +50,11 @@ const Verdicts = int(TooMuch) + 1
 // missing, and returns the offset to replay from (V10). The ring must have
 // reached [History.High], and the session must be off its old connection.
 func (h *History) Judge(r *Ring, c Claim, l Limits) (backplane.Offset, Verdict) {
+	h.accept(r)
 	from, v := h.from(r, c)
 	switch {
 	case v != Resumable:
-	case !r.Complete(from.Seq):
+	case !h.complete(r, from.Seq):
 		v = Trimmed
 	case !h.covers(from):
 		v = Overflowed
@@ -73,6 +74,9 @@ func (h *History) from(r *Ring, c Claim) (backplane.Offset, Verdict) {
 		return birth, Resumable
 	}
 	known, ok := r.At(o.Seq)
+	if !ok && o.Seq < r.base.Seq {
+		known, ok = h.at(o)
+	}
 	current := ok && known.Tag == o.Tag
 	switch {
 	case o == h.stale:

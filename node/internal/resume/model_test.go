@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -21,9 +22,12 @@ type cluster struct {
 	clients []*simClient
 	limit   Limits
 	trimmed bool // some ring was trimmed
+	hard    bool // without a look at what went
 	tight   bool // the bounds of direct emits are tight
 
 	recovered, refused int
+	quiet              int // of those that recovered, from where the ring does not reach
+	killed             int // sessions continued from what was stored
 }
 
 var simRooms = []string{"a", "b", "c"}
@@ -33,7 +37,7 @@ var simRooms = []string{"a", "b", "c"}
 // that the rules name.
 func TestRecoveryAgainstModel(t *testing.T) {
 	t.Parallel()
-	recovered, refused := 0, 0
+	recovered, refused, quiet := 0, 0, 0
 	for range modelRuns {
 		rapid.Check(t, func(t *rapid.T) {
 			c := newCluster(t)
@@ -52,16 +56,18 @@ func TestRecoveryAgainstModel(t *testing.T) {
 				"claim":  c.claim,
 				"accept": c.accept,
 				"trim":   c.trim,
+				"look":   c.look,
+				"record": c.record,
 				"forget": c.forget,
 			})
 			c.settle(t)
-			recovered, refused = recovered+c.recovered, refused+c.refused
+			recovered, refused, quiet = recovered+c.recovered, refused+c.refused, quiet+c.quiet
 		})
 	}
-	if recovered == 0 || refused == 0 {
-		t.Errorf("%d recovered, %d refused: the test tries too little", recovered, refused)
+	if recovered == 0 || refused == 0 || quiet == 0 {
+		t.Errorf("%d recovered, %d of them after a silence, %d refused: the test tries too little", recovered, quiet, refused)
 	}
-	t.Logf("recovered %d, refused %d", recovered, refused)
+	t.Logf("recovered %d, %d of them after a silence, refused %d", recovered, quiet, refused)
 }
 
 // modelRuns times -rapid.checks (100) schedules are tried.
@@ -98,7 +104,7 @@ func (c *cluster) client(t *rapid.T, ok func(*simClient) bool) *simClient {
 }
 
 func (c *cluster) emit(t *rapid.T) {
-	rooms := rapid.SliceOfNDistinct(rapid.SampledFrom(simRooms), 0, 2, rapid.ID).Draw(t, "rooms")
+	rooms := rapid.SliceOfN(rapid.SampledFrom(simRooms), 0, 2).Draw(t, "rooms") // also one twice
 	var except []string
 	if rapid.IntRange(0, 4).Draw(t, "excepting") == 0 {
 		except = []string{rapid.SampledFrom(simRooms).Draw(t, "except")}
@@ -183,6 +189,34 @@ func (c *cluster) rooms(t *rapid.T) {
 	} else {
 		s.leave(room)
 	}
+	if s.kept != nil {
+		s.keep() // a change is stored before it counts (V6)
+	}
+}
+
+// record stores a session, as a node does now and then.
+func (c *cluster) record(t *rapid.T) {
+	cl := c.client(t, func(cl *simClient) bool { return cl.session != nil && cl.session.h != nil })
+	if cl != nil {
+		cl.session.keep()
+	}
+}
+
+// back has what a killed node had ahead of the next one happen again there: it may
+// be behind changes of rooms that are made meanwhile.
+func (s *simSession) back(to uint64) {
+	for len(s.should) > 0 {
+		if seq, err := strconv.ParseUint(s.should[len(s.should)-1], 10, 64); err != nil || seq <= to {
+			break
+		}
+		s.should = s.should[:len(s.should)-1]
+	}
+	s.passed = min(s.passed, to)
+}
+
+func (s *simSession) keep() {
+	state := s.h.Kept(&s.node.ring, simPosition(s.node.p))
+	s.kept = &state
 }
 
 // drop breaks a link: the client knows, and what was under way is lost.
@@ -225,12 +259,23 @@ func (c *cluster) claim(t *rapid.T) {
 	if s != nil && s.h != nil {
 		cl.wired = false
 		s.withdraw()
+		killed := false
 		if s.node != n {
 			// The new home must not be behind the old one: what was emitted
 			// there after an entry must not overtake it here.
-			s.h.Reached(s.node.p)
-			s.pass()
-			h, ok := Restore(s.h.State())
+			var state State
+			if killed = s.kept != nil && s.sent == 0 && rapid.Bool().Draw(t, "killed"); killed {
+				// All that is left is what was stored.
+				if state = *s.kept; claim.Given {
+					state.High = max(state.High, claim.Offset.Seq)
+				}
+				c.killed++
+			} else {
+				s.h.Reached(s.node.p)
+				s.pass()
+				state = s.h.State(&s.node.ring, simPosition(s.node.p))
+			}
+			h, ok := Restore(state)
 			if !ok {
 				t.Fatal("a state cannot be restored")
 			}
@@ -239,23 +284,31 @@ func (c *cluster) claim(t *rapid.T) {
 		for n.p < s.h.High() {
 			c.advance(n)
 		}
+		if killed {
+			s.back(n.p)
+		}
 		from, v := s.h.Judge(&n.ring, claim, c.limit)
 		if v == Resumable {
 			c.recovered++
+			if !n.ring.Complete(from.Seq) {
+				c.quiet++
+			}
 			cl.linked, cl.wired = true, true
 			s.enter(shard, from)
 			return
 		}
 		c.refused++
-		c.justify(t, cl, claim, v)
+		c.justify(t, cl, claim, from, v)
 	}
 	c.begin(t, cl, n, shard, claim)
 }
 
 // justify fails for a refusal that no rule asks for.
-func (c *cluster) justify(t *rapid.T, cl *simClient, claim Claim, v Verdict) {
+func (c *cluster) justify(t *rapid.T, cl *simClient, claim Claim, from backplane.Offset, v Verdict) {
 	switch h := cl.session.h; {
-	case v == Trimmed && c.trimmed:
+	case v == Trimmed && c.hard, v == Trimmed && c.trimmed && len(c.nodes) > 1:
+	case v == Trimmed && c.trimmed && cl.session.owes(from.Seq):
+	case v == Trimmed && c.tight && claim.Offset.Direct && !h.names(claim.Offset): // of which nothing is known any more
 	case v == Overflowed && (c.tight || c.trimmed && len(c.nodes) > 1): // rings of nodes differ
 	case v == Ambiguous && claim.Offset == h.stale:
 	default:
@@ -309,6 +362,33 @@ func (c *cluster) trim(t *rapid.T) {
 	before := n.ring.Base()
 	n.ring.Trim(time.Unix(int64(n.ring.Newest().Seq)+1-int64(keep), 0), 1<<40)
 	c.trimmed = c.trimmed || n.ring.Base() != before
+	c.hard = c.hard || n.ring.Base() != before
+}
+
+// look trims a ring as trim does, after every session there has looked at what
+// goes.
+func (c *cluster) look(t *rapid.T) {
+	n := c.node(t)
+	keep := rapid.IntRange(1, 20).Draw(t, "keep")
+	to := n.ring.Due(time.Unix(int64(n.ring.Newest().Seq)+1-int64(keep), 0), 1<<40)
+	to = min(to, n.p)
+	c.trimmed = c.trimmed || to > n.ring.Base().Seq
+	for _, cl := range c.clients {
+		if s := cl.session; s != nil && s.node == n {
+			s.h.Settle(&n.ring, to)
+		}
+	}
+	n.ring.TrimTo(to, 1<<30)
+}
+
+// owes reports whether one of the session's entries behind a position has left
+// its node's ring.
+func (s *simSession) owes(from uint64) bool {
+	s.pass()
+	return slices.ContainsFunc(s.should, func(id string) bool {
+		seq, err := strconv.ParseUint(id, 10, 64)
+		return err == nil && seq > from && seq <= s.node.ring.Base().Seq
+	})
 }
 
 // forget ends a session, as its expiry does. The client does not know.

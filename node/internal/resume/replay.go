@@ -44,13 +44,13 @@ type Step struct {
 // Any other verdict than Resumable says why there is no such list (any more).
 func (h *History) Replay(r *Ring, s Span, upTo uint64, held []uint64, l Limits) ([]Step, Verdict) {
 	switch {
-	case !r.Complete(s.from.Seq):
+	case !h.complete(r, s.from.Seq):
 		return nil, Trimmed
-	case s.from.Seq < h.forgotten:
+	case h.silentTo(s.from.Seq) < h.forgotten:
 		return nil, Overflowed
 	}
 	direct := s.direct
-	entries := r.selected(h, s.from.Seq, upTo)
+	entries := r.selected(h, h.silentTo(s.from.Seq), upTo)
 	size := 0
 	for _, e := range entries {
 		size += e.Envelope.Frames.Size()

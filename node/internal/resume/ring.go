@@ -46,6 +46,7 @@ type Ring struct {
 	base    backplane.Position
 	newest  backplane.Position
 	floor   uint64 // events below were lost, or delivered without being stored
+	blind   uint64 // nobody here knows whether some below were: the node was not there
 	bytes   int
 	rooms   roomIndex
 }
@@ -55,6 +56,15 @@ func (r *Ring) Newest() backplane.Position { return r.newest }
 
 // Base is the position that the ring begins after.
 func (r *Ring) Base() backplane.Position { return r.base }
+
+// Stored is when the newest entry was stored, by the log's clock; the zero Time if
+// there is none.
+func (r *Ring) Stored() time.Time {
+	if len(r.entries) == 0 {
+		return time.Time{}
+	}
+	return r.entries[len(r.entries)-1].Stored
+}
 
 // Len is the number of entries, Bytes what they count for.
 func (r *Ring) Len() int { return len(r.entries) }
@@ -83,6 +93,30 @@ func (r *Ring) Trim(oldest time.Time, maxBytes int) {
 	}
 }
 
+// Due returns the position up to which Trim would drop entries now.
+func (r *Ring) Due(oldest time.Time, maxBytes int) uint64 {
+	to, bytes := r.base.Seq, r.bytes
+	for i, e := range r.entries {
+		if i == len(r.entries)-1 || bytes <= maxBytes && !e.Stored.Before(oldest) {
+			break
+		}
+		to, bytes = e.Seq, bytes-e.Size()
+	}
+	return to
+}
+
+// TrimTo drops entries up to a position, at most so many, and reports whether
+// there are more. The newest entry stays.
+func (r *Ring) TrimTo(seq uint64, most int) (more bool) {
+	for ; len(r.entries) > 1 && r.entries[0].Seq <= seq; most-- {
+		if most == 0 {
+			return true
+		}
+		r.shift()
+	}
+	return false
+}
+
 func (r *Ring) shift() {
 	e := r.entries[0]
 	r.base = e.Position
@@ -97,14 +131,14 @@ func (r *Ring) shift() {
 // Jump empties the ring and sets it to a position: at the start, and when
 // entries up to it were gone from the log before this node got them (V2).
 func (r *Ring) Jump(to backplane.Position) {
-	*r = Ring{base: to, newest: to, floor: to.Seq}
+	*r = Ring{base: to, newest: to, blind: to.Seq}
 }
 
 // Backfill puts entries in front of the ring, those between base and its own
 // base, which a node that is younger than the window reads from the log. It
 // reports false, and does nothing, if the ring has moved on since it was at.
 func (r *Ring) Backfill(at, base backplane.Position, older []*Entry) bool {
-	if r.base != at || r.floor > at.Seq && r.floor > r.newest.Seq {
+	if r.base != at || r.floor > r.newest.Seq {
 		return false
 	}
 	newer, floor := r.entries, r.floor
@@ -115,9 +149,7 @@ func (r *Ring) Backfill(at, base backplane.Position, older []*Entry) bool {
 	for _, e := range newer {
 		r.Add(e)
 	}
-	if floor > at.Seq {
-		r.floor = max(r.floor, floor) // something was lost since
-	}
+	r.floor = max(r.floor, floor) // something was lost since
 	if len(newer) == 0 {
 		r.newest = at
 	}
@@ -138,7 +170,7 @@ func (r *Ring) Rewind(to backplane.Position) {
 	if to.Seq < r.base.Seq {
 		r.base = to
 	}
-	r.newest, r.floor = to, to.Seq
+	r.newest, r.floor, r.blind = to, to.Seq, min(r.blind, to.Seq)
 }
 
 // At returns the position with the given sequence, complete with its tag, if
@@ -158,7 +190,9 @@ func (r *Ring) At(seq uint64) (backplane.Position, bool) {
 
 // Complete reports whether the ring has all that came after a position, and
 // nothing was lost or delivered unstored there.
-func (r *Ring) Complete(after uint64) bool { return after >= r.base.Seq && after >= r.floor }
+func (r *Ring) Complete(after uint64) bool {
+	return after >= r.base.Seq && after >= r.floor && after >= r.blind
+}
 
 // from is the index of the first entry at or above seq.
 func (r *Ring) from(seq uint64) int {

@@ -54,28 +54,30 @@ func (x roomIndex) drop(e *Entry, first bool) {
 	})
 }
 
-// within appends the sequences of a list that are in (after, upTo].
-func (x roomIndex) within(dst []uint64, k roomKey, after, upTo uint64) []uint64 {
+// lists are those of a session's rooms and of its namespace, cut to (after, upTo]
+// and to the times at which it was there.
+func (x roomIndex) lists(h *History, after, upTo uint64) [][]uint64 {
+	all := [][]uint64{x.cut(roomKey{namespace: h.namespace, all: true}, after, upTo)}
+	for _, rooms := range [...][]Interval{h.open, h.past} {
+		for i := range rooms {
+			v := &rooms[i]
+			all = append(all, x.cut(roomKey{namespace: h.namespace, room: v.Room}, max(after, v.Since), min(upTo, v.Until)))
+		}
+	}
+	return all
+}
+
+// cut is the part of a list in (after, upTo].
+func (x roomIndex) cut(k roomKey, after, upTo uint64) []uint64 {
 	l := x[k]
 	from := sort.Search(len(l), func(i int) bool { return l[i] > after })
-	for _, seq := range l[from:] {
-		if seq > upTo {
-			break
-		}
-		dst = append(dst, seq)
-	}
-	return dst
+	to := sort.Search(len(l), func(i int) bool { return l[i] > upTo })
+	return l[min(from, to):to]
 }
 
 // selected lists the entries in (after, upTo] that a session gets, in order.
 func (r *Ring) selected(h *History, after, upTo uint64) []*Entry {
-	seqs := r.rooms.within(nil, roomKey{namespace: h.namespace, all: true}, after, upTo)
-	for _, rooms := range [...][]Interval{h.open, h.past} {
-		for i := range rooms {
-			v := &rooms[i]
-			seqs = r.rooms.within(seqs, roomKey{namespace: h.namespace, room: v.Room}, max(after, v.Since), min(upTo, v.Until))
-		}
-	}
+	seqs := slices.Concat(r.rooms.lists(h, after, upTo)...)
 	slices.Sort(seqs)
 	seqs = slices.Compact(seqs)
 	entries := make([]*Entry, 0, len(seqs))

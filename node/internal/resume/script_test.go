@@ -26,7 +26,7 @@ import (
 //	emit s text                                        a direct emit
 //	skip s                                             one whose position is unknown
 //	lose s                                             its connection breaks
-//	trim keep=N | jump to=N | rewind to=N
+//	trim keep=N | settle keep=N | jump to=N | rewind to=N
 //	claim s [OFFSET]                                   judge, and list the replay
 //	held s OFFSET at=N,N                               replay with things held back
 //	move s                                             hand the session over
@@ -104,6 +104,15 @@ func (w *world) run(t *testing.T, d *datadriven.TestData) string {
 		newest := w.ring.Newest().Seq
 		w.ring.Trim(w.stored(newest+1-uint64(keep)), 1<<40)
 		return w.ringState()
+	case "settle":
+		keep := 0
+		number(t, d, "keep", &keep)
+		to := w.ring.Due(w.stored(w.ring.Newest().Seq+1-uint64(keep)), 1<<40)
+		for _, h := range w.sessions {
+			h.Settle(&w.ring, to)
+		}
+		w.ring.TrimTo(to, 1<<30)
+		return w.ringState()
 	case "jump", "rewind":
 		to := 0
 		number(t, d, "to", &to)
@@ -167,7 +176,7 @@ func (w *world) run(t *testing.T, d *datadriven.TestData) string {
 	case d.Cmd == "held":
 		w.held(t, d, h, &out)
 	case d.Cmd == "move":
-		moved, ok := Restore(h.State())
+		moved, ok := Restore(h.State(&w.ring, w.ring.Newest()))
 		if !ok {
 			d.Fatalf(t, "the state cannot be restored")
 		}

@@ -88,6 +88,7 @@ type simSession struct {
 	held  []frame
 	at    []uint64 // where these were held back
 	limit Limits
+	kept  *State // as stored, nil before the first time
 
 	// The truth: who is where, and what should have come of it.
 	rooms  map[string]bool

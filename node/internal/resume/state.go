@@ -17,6 +17,9 @@ type State struct {
 	Open      []Interval    `json:"open,omitempty"`
 	Past      []Interval    `json:"past,omitempty"`
 	Forgotten uint64        `json:"forgotten,omitempty"`
+	Own       []OwnState    `json:"own,omitempty"`
+	Settled   OwnState      `json:"settled,omitzero"`
+	Clear     uint64        `json:"clear,omitempty"`
 	K         uint64        `json:"k"`
 	Direct    []DirectState `json:"direct,omitempty"`
 	Gone      Mark          `json:"gone,omitzero"`
@@ -29,6 +32,28 @@ type Mark struct {
 	Direct bool   `json:"direct,omitempty"`
 }
 
+// OwnState is the position of an entry that is the session's own, or of its
+// birth, which has no tag here.
+type OwnState struct {
+	Seq uint64 `json:"seq"`
+	Tag string `json:"tag,omitempty"`
+}
+
+func ownState(p backplane.Position) OwnState {
+	o := OwnState{Seq: p.Seq}
+	if p.Tag != (backplane.Tag{}) {
+		o.Tag = p.Tag.String()
+	}
+	return o
+}
+
+// position reports false for a tag that is none.
+func (o OwnState) position() (p backplane.Position, ok bool) {
+	p.Seq = o.Seq
+	n := copy(p.Tag[:], o.Tag)
+	return p, n == len(o.Tag) && (n == 0 || n == backplane.TagLen)
+}
+
 // DirectState is a Direct as plain data. Text is no string here, since JSON
 // would mend text that is not valid UTF-8.
 type DirectState struct {
@@ -38,16 +63,11 @@ type DirectState struct {
 	Plain  bool     `json:"plain,omitempty"`
 }
 
-// State returns the history as plain data, which shares the frames.
-func (h *History) State() State {
-	s := State{
-		Namespace: h.namespace, SID: h.sid, Birth: h.birth, High: h.high,
-		Open: h.open, Past: h.past, Forgotten: h.forgotten,
-		K: h.k, Gone: Mark{Seq: h.gone.Seq, K: h.gone.K, Direct: h.gone.Direct},
-	}
-	if h.stale != (backplane.Offset{}) {
-		s.Stale = h.stale.String()
-	}
+// State returns the history as plain data, which shares the frames. upTo is the
+// position of this node.
+func (h *History) State(r *Ring, upTo backplane.Position) State {
+	s := h.withoutDirect(r, upTo)
+	s.Gone = Mark{Seq: h.gone.Seq, K: h.gone.K, Direct: h.gone.Direct}
 	for i := range h.direct {
 		d := &h.direct[i]
 		s.Direct = append(s.Direct, DirectState{Offset: d.Offset().String(), Text: d.Frames.Text, Binary: d.Frames.Binary, Plain: d.Plain})
@@ -55,11 +75,31 @@ func (h *History) State() State {
 	return s
 }
 
+func (h *History) withoutDirect(r *Ring, upTo backplane.Position) State {
+	s := State{
+		Namespace: h.namespace, SID: h.sid, Birth: h.birth, High: h.high,
+		Open: h.open, Past: h.past, Forgotten: h.forgotten,
+		K: h.k,
+	}
+	if h.stale != (backplane.Offset{}) {
+		s.Stale = h.stale.String()
+	}
+	m := h.marks(r, upTo)
+	for _, p := range m.own {
+		s.Own = append(s.Own, ownState(p))
+	}
+	if s.Settled, s.Clear = ownState(m.settled), m.clear; m.own != nil {
+		// Where it goes on it must not be placed below what is settled.
+		s.High = max(s.High, m.settled.Seq)
+	}
+	return s
+}
+
 // Kept returns what survives the death of this node, as a copy: everything but
 // the events emitted to the session alone, which are nowhere else (V10).
-func (h *History) Kept() State {
-	s := h.State()
-	s.Open, s.Past, s.Direct, s.Gone = slices.Clone(s.Open), slices.Clone(s.Past), nil, Mark{}
+func (h *History) Kept(r *Ring, upTo backplane.Position) State {
+	s := h.withoutDirect(r, upTo)
+	s.Open, s.Past = slices.Clone(s.Open), slices.Clone(s.Past)
 	return s
 }
 
@@ -80,6 +120,18 @@ func Restore(s State) (*History, bool) {
 			return nil, false
 		}
 	}
+	var ok bool
+	if h.settled, ok = s.Settled.position(); !ok || h.settled.Seq > s.High {
+		return nil, false
+	}
+	for i, o := range s.Own {
+		p, ok := o.position()
+		if !ok || i > 0 && o.Seq <= s.Own[i-1].Seq || o.Seq > s.Settled.Seq {
+			return nil, false
+		}
+		h.own = append(h.own, p)
+	}
+	h.clear, h.imported = s.Clear, true
 	for _, d := range s.Direct {
 		o, ok := backplane.ParseOffset(d.Offset)
 		if !ok || !o.Direct || o.K > s.K || o.Seq > s.High {

@@ -31,8 +31,9 @@ func TestStateRoundTrip(t *testing.T) {
 		h.Emit(Direct{At: w.ring.Newest(), Frames: f, Plain: len(f.Binary) > 0}, l)
 	}
 	h.forgotten = 1
+	h.Settle(&w.ring, 3)
 
-	text, err := json.Marshal(h.State())
+	text, err := json.Marshal(h.State(&w.ring, w.ring.Newest()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,6 +45,7 @@ func TestStateRoundTrip(t *testing.T) {
 	if !ok {
 		t.Fatal("not restored")
 	}
+	got.accept(&w.ring)
 	if diff := cmp.Diff(h, got, cmp.AllowUnexported(History{})); diff != "" {
 		t.Errorf("-handed over +restored\n%s", diff)
 	}
@@ -62,6 +64,11 @@ func TestRestoreRefuses(t *testing.T) {
 		"no offset":           func(s *State) { s.Direct = []DirectState{{Offset: ""}} },
 		"not a direct offset": func(s *State) { s.Direct = []DirectState{{Offset: "5.abcd"}} },
 		"number too high":     func(s *State) { s.Direct = []DirectState{{Offset: "5.abcd+4"}} },
+		"own out of order":    func(s *State) { s.Own, s.Settled = []OwnState{{2, "abcd"}, {2, "abcd"}}, OwnState{5, "abcd"} },
+		"own above settled":   func(s *State) { s.Own, s.Settled = []OwnState{{5, "abcd"}}, OwnState{4, "abcd"} },
+		"settled too high":    func(s *State) { s.Settled = OwnState{6, "abcd"} },
+		"tag too short":       func(s *State) { s.Own, s.Settled = []OwnState{{2, "abc"}}, OwnState{5, "abcd"} },
+		"tag too long":        func(s *State) { s.Own, s.Settled = []OwnState{{2, "abcde"}}, OwnState{5, "abcd"} },
 		"position too high":   func(s *State) { s.Direct = []DirectState{{Offset: "6.abcd+1"}} },
 	} {
 		s := good
