@@ -65,8 +65,9 @@
 // with acknowledgements one for other servers' answers, and one on each of
 // these; events of another server one while there are any. One watches the
 // membership, and where recovery is on one tells other servers which of their
-// sessions are here, and one trims the ring of past events; where they are stored, one has them
-// stored anew now and then. Shutdown waits for all of them and for those of Server.Go.
+// sessions are here, and one trims the ring of past events; where they are
+// stored, one has them stored anew now and then. Shutdown waits for all of them
+// and for those of Server.Go.
 // Handlers of OnRoom, OnAnyOutgoing and Broadcast calls run in the goroutine
 // of whoever caused them. Where sessions are stored, one records them, and one
 // reads at the start what the log holds from before; an operation of another

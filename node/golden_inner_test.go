@@ -40,7 +40,8 @@ func bodies() map[string]any {
 		"operated": &operated{Refused: []string{"sid"}, NotStored: true},
 		"taken": &taken{
 			Owner: "other", Moves: 3, Session: &state, Who: who, User: "ada",
-			Data: map[string]json.RawMessage{"name": json.RawMessage(`"Ada"`)},
+			Data:  map[string]json.RawMessage{"name": json.RawMessage(`"Ada"`)},
+			Until: 1795460000123,
 		},
 		"fetched": &fetched{Count: 1, Sockets: []RemoteSocket{{
 			ID: "sid", Node: "boot", Namespace: "/chat", Rooms: []string{"sid", "a"}, User: "ada", Transport: "websocket",

@@ -114,6 +114,9 @@ func (ss *session) draft(c *change, first bool) (backplane.SessionRecord, bool) 
 	if carrier == nil {
 		data, t.User = maps.Clone(ss.data), ss.user
 	}
+	if ss.owner == nil && !ss.until.IsZero() {
+		t.Until = ss.until.UnixMilli()
+	}
 	state := ss.rec.feed.kept(ss.history)
 	t.Session, t.Who, t.Moves = &state, ss.who, ss.moves
 	certain := c == nil || ss.project(&t, c)

@@ -8,6 +8,32 @@ import (
 	"github.com/siod-io/siod/node"
 )
 
+// A client has a window from when it was lost, also if its server is killed
+// meanwhile, and not another one from then.
+func TestAwayBeforeTheKill(t *testing.T) {
+	t.Parallel()
+	const window = 4 * time.Second
+	all := journaling(t, 2, func(cfg *node.Config) { cfg.Recovery.Window = window })
+	conns := sockets(all[0].Of("/"))
+	r := roam(t, all[0], "/")
+	s := wait(t, conns, "a socket")
+	recorded(t, s)
+	id := r.ID()
+	r.lose(s)
+	lost := time.Now()
+	<-time.After(window / 2)
+	all[0].kill(t)
+	<-time.After(time.Until(lost.Add(window + window/8)))
+	r.goTo(all[1])
+	r.back()
+	if r.Recovered() || r.ID() == id {
+		t.Errorf("it was away for %v of %v, and recovered", time.Since(lost), window)
+	}
+	if n := all[1].Stats().NotRecovered["unknown"]; n != 1 {
+		t.Errorf("not recovered: %v", all[1].Stats().NotRecovered)
+	}
+}
+
 // A client that got nothing for longer than events are kept, while others did,
 // comes back like any other: to its server, to another one, and when its server
 // was killed.

@@ -31,7 +31,7 @@ func (r *recovery) restore(s *Socket, c *claim) *session {
 			}
 		}
 		t, ok := j.find(ctx, owner)
-		if !ok || !(&session{who: t.Who, user: t.User}).allows(s.asked) {
+		if !ok || t.Until != 0 && time.Now().After(time.UnixMilli(t.Until)) || !(&session{who: t.Who, user: t.User}).allows(s.asked) {
 			return nil
 		}
 		got, err := j.claim(ctx, owner)

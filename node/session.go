@@ -200,7 +200,14 @@ func (ss *session) withdraw(s *Socket, at uint64, data map[string]any, lost bool
 		ss.finish(ErrDisconnected)
 		return
 	}
+	ss.wait()
+}
+
+// wait begins the time in which the client may come back, here or, if this server
+// is killed meanwhile, elsewhere. ss.mu is held.
+func (ss *session) wait() {
 	ss.until = ss.rec.waiting.add(ss)
+	ss.rec.journal.later(ss)
 }
 
 // release lets the session wait on after a claim whose client is gone again.
@@ -209,7 +216,7 @@ func (ss *session) release(s *Socket) {
 	defer ss.mu.Unlock()
 	if ss.owner == s && ss.over == nil {
 		ss.owner = nil
-		ss.until = ss.rec.waiting.add(ss)
+		ss.wait()
 	}
 }
 

@@ -29,6 +29,10 @@ type taken struct {
 	Who     identity                   `json:"who,omitzero"`
 	User    string                     `json:"user,omitzero"`
 	Data    map[string]json.RawMessage `json:"data,omitzero"`
+
+	// Until is, of a record of a session whose client is away, when the client's
+	// time is up, in milliseconds since 1970 by the clock of the node.
+	Until int64 `json:"until,omitzero"`
 }
 
 // maxHops bounds the chase after a session that moved on (V11).
