@@ -1,14 +1,14 @@
 package embedded
 
 import (
-	"bytes"
 	"context"
 	"log/slog"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/siod-io/siod/internal/testlog"
 )
 
 // patience bounds every wait of these tests. Elections of raft take up to 9 s
@@ -74,22 +74,7 @@ func eventually(t *testing.T, what string, ask func() error) {
 }
 
 // logged is a logger whose text a test reads.
-type logged struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logged) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logged) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
+type logged struct{ testlog.Buffer }
 
 func (l *logged) logger(level slog.Level) *slog.Logger {
 	return slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: level}))

@@ -1,18 +1,17 @@
 package daemon
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"net"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/spf13/pflag"
 
 	"github.com/siod-io/siod/internal/config"
+	"github.com/siod-io/siod/internal/testlog"
 	"github.com/siod-io/siod/node"
 )
 
@@ -104,22 +103,7 @@ func get(t testing.TB, url string, header ...string) (int, string) {
 }
 
 // buffer is a log that several goroutines write.
-type buffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
-}
+type buffer struct{ testlog.Buffer }
 
 func (b *buffer) expect(t testing.TB, text string) {
 	t.Helper()

@@ -49,9 +49,7 @@ func TestLogLevels(t *testing.T) {
 	server := NewLogger(&b, c, l).With("node", "n").WithGroup("g")
 	transport := l.ForTransport(NewLogger(&b, c, l)).With("a", 1)
 	say := func() string {
-		b.mu.Lock()
-		b.b.Reset()
-		b.mu.Unlock()
+		b.Reset()
 		server.Info("server-info", "k", 1)
 		server.Warn("server-warn")
 		transport.Debug("transport-debug")

@@ -32,6 +32,13 @@ func (l *Buffer) String() string {
 	return l.b.String()
 }
 
+// Reset forgets what was written so far.
+func (l *Buffer) Reset() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.b.Reset()
+}
+
 // Count is how often a text was written so far.
 func (l *Buffer) Count(text string) int { return strings.Count(l.String(), text) }
 
