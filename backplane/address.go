@@ -77,7 +77,8 @@ func Requests(namespace string) Address { return Address{ScopeRequests, namespac
 func Node(id string) Address { return Address{ScopeNode, "", id} }
 
 // Gateway is any one node, which runs an operation for a process that is no
-// member of the cluster. It can be subscribed with AnyNamespace.
+// member of the cluster. It can be subscribed with AnyNamespace. A member asks
+// the others itself: its own questions there may stay without an answer.
 func Gateway(namespace string) Address { return Address{ScopeGateway, namespace, ""} }
 
 // Worker is any one of the workers that handle an event of a namespace.

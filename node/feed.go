@@ -61,7 +61,7 @@ const tailTimeout = 20 * time.Second
 
 // Apply implements backplane.LogHandler.
 func (f *feed) Apply(entry backplane.Entry) {
-	e := resume.NewEntry(entry)
+	e := f.entry(entry)
 	// The ring first: whoever sees the position of a shard finds the entry.
 	f.push(e)
 	if e.Envelope.Kind == backplane.KindBreak {
@@ -69,6 +69,15 @@ func (f *feed) Apply(entry backplane.Entry) {
 	}
 	f.deliver(e)
 	f.moved(e.Position)
+}
+
+// entry makes the ring's form of an entry. One that no client may get keeps its
+// place in the order.
+func (f *feed) entry(e backplane.Entry) *resume.Entry {
+	if e.Envelope.Kind == backplane.KindEvent && f.srv.stray(e.Envelope) {
+		e.Envelope = &backplane.Envelope{Origin: e.Envelope.Origin, ID: e.Envelope.ID, Namespace: e.Envelope.Namespace}
+	}
+	return resume.NewEntry(e)
 }
 
 // push puts an entry into the ring.

@@ -56,7 +56,7 @@ func (f *feed) readBack(ctx context.Context, start backplane.Position) (base bac
 				base = e.Position
 				continue
 			}
-			re := resume.NewEntry(e)
+			re := f.entry(e)
 			re.Shared = new(replayed)
 			older = append(older, re)
 			for bytes += re.Size(); bytes > f.srv.cfg.Recovery.MaxBytes && len(older) > 1; {

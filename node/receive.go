@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"errors"
+	"math"
 	"time"
 
 	"github.com/siod-io/siod/backplane"
@@ -31,6 +32,8 @@ func (srv *Server) receive(d backplane.Delivery) {
 	case backplane.KindEvent:
 		ns := srv.known(env.Namespace)
 		switch {
+		case srv.stray(env):
+			finish(d, nil)
 		case d.Reply != nil && ofNode:
 			srv.answerBroadcast(ns, d)
 		case ns != nil:
@@ -39,10 +42,7 @@ func (srv *Server) receive(d backplane.Delivery) {
 	case backplane.KindOperation, backplane.KindServerEvent:
 		switch {
 		case !ofNode:
-			if srv.stats.forgedEnvelopes.Add(1) == 1 {
-				srv.cfg.Logger.Warn("an operation came where only events belong, and was dropped; further ones are counted",
-					"kind", env.Kind, "origin", clip(env.Origin), "to", d.To)
-			}
+			srv.forged("an operation came where only events belong", env, d.To.String())
 		case env.Kind == backplane.KindOperation:
 			srv.operate(d)
 		default:
@@ -51,6 +51,30 @@ func (srv *Server) receive(d backplane.Delivery) {
 	default:
 		srv.stats.unknownEnvelopes.Add(1)
 		finish(d, nil) // of a newer version: whoever asks must not wait
+	}
+}
+
+// foreign are the limits of frames that another process made: those of what
+// clients send are not theirs.
+var foreign = protocol.Limits{MaxAttachments: backplane.MaxAttachments, MaxDepth: math.MaxInt, MaxEvent: math.MaxInt, MaxNamespace: math.MaxInt}
+
+// stray reports that an event is none of the namespace that it was published for.
+// Emitters encode events themselves, and may have a right to one namespace alone:
+// what is written to connections must not speak for another one, nor say anything
+// else (R20).
+func (srv *Server) stray(env *backplane.Envelope) bool {
+	err := env.Frames.CheckEvent(env.Namespace, foreign)
+	if err != nil {
+		srv.forged("an event is none of its namespace", env, err.Error())
+	}
+	return err != nil
+}
+
+// forged counts what was dropped since nobody may send it.
+func (srv *Server) forged(what string, env *backplane.Envelope, detail string) {
+	if srv.stats.forgedEnvelopes.Add(1) == 1 {
+		srv.cfg.Logger.Warn(what+", and was dropped; further ones are counted",
+			"kind", env.Kind, "ns", clip(env.Namespace), "origin", clip(env.Origin), "detail", clip(detail))
 	}
 }
 

@@ -138,3 +138,19 @@ func TestAllocsOfHostilePackets(t *testing.T) {
 		}
 	}
 }
+
+func TestAllocsCheckEvent(t *testing.T) {
+	for ns, text := range map[string]string{
+		"/":     `2["message",{"user":"alice","text":"hello \u00e9","n":42,"tags":["a","b"]},1,2,3,4,5,6,7]`,
+		"/chat": `2/chat,["a",1]`,
+	} {
+		f := protocol.Frames{Text: []byte(text)}
+		if n := testing.AllocsPerRun(200, func() {
+			if err := f.CheckEvent(ns, protocol.Limits{}); err != nil {
+				t.Error(err)
+			}
+		}); n != 0 {
+			t.Errorf("%s: %v allocations, want 0", text, n)
+		}
+	}
+}

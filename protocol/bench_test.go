@@ -40,6 +40,25 @@ func BenchmarkDecode(b *testing.B) {
 	}
 }
 
+// What a node looks at in each event that comes from elsewhere.
+func BenchmarkCheckEvent(b *testing.B) {
+	for _, bt := range benchTexts {
+		if bt.name == "namespace" {
+			continue // it has an ack id
+		}
+		b.Run(bt.name, func(b *testing.B) {
+			f := protocol.Frames{Text: []byte(bt.text)}
+			b.SetBytes(int64(len(f.Text)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := f.CheckEvent("/", protocol.Limits{}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
 func BenchmarkDecodeBinary(b *testing.B) {
 	d := protocol.NewDecoder(protocol.Limits{})
 	text := []byte(`51-["a",{"_placeholder":true,"num":0}]`)

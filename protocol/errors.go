@@ -57,6 +57,7 @@ const (
 	reasonDisconnect  = "disconnect with a payload"
 	reasonPlaceholder = "placeholder without attachment"
 	reasonPending     = "text while attachments are outstanding"
+	reasonOther       = "no event of this namespace"
 	reasonUnasked     = "binary message that no packet announced"
 	reasonArray       = "not a JSON array"
 )

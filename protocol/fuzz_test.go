@@ -144,3 +144,28 @@ func FuzzDecodeValue(f *testing.F) {
 		}
 	})
 }
+
+// FuzzCheckEvent: what is an event of a namespace for CheckEvent is one for a
+// client, too, and the offset fits behind it.
+func FuzzCheckEvent(f *testing.F) {
+	f.Fuzz(func(t *testing.T, text, attachment []byte) {
+		frames := protocol.Frames{Text: text}
+		if len(attachment) > 0 {
+			frames.Binary = [][]byte{attachment}
+		}
+		if frames.CheckEvent("/a", protocol.Limits{}) != nil {
+			return
+		}
+		for _, frames := range []protocol.Frames{frames, frames.WithTail([]byte(`"1.abcd"`))} {
+			d := protocol.NewDecoder(protocol.Limits{})
+			p := new(protocol.Packet)
+			done, err := d.Text(frames.Text, p)
+			if err == nil && !done {
+				p, done, err = d.Binary(attachment)
+			}
+			if err != nil || !done || p.Type != protocol.Event || p.Namespace != "/a" || p.HasID {
+				t.Fatalf("%q is decoded as %+v, %v", frames.Text, p, err)
+			}
+		}
+	})
+}

@@ -120,26 +120,37 @@ func equal(a, b []uint64) bool {
 }
 
 // TestReplySubject: a node replies to inboxes only, since elsewhere it would
-// speak with its own permissions for somebody who lacks them.
+// speak with its own permissions for somebody who lacks them, and to those of nodes
+// only where nodes alone ask.
 func TestReplySubject(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
 	a, o := c.join(t, "a"), c.outsider(t)
 	in := newInbox()
 	subscribe(t, a, backplane.Requests(backplane.AnyNamespace), in.handle)
+	subscribe(t, a, backplane.Gateway(backplane.AnyNamespace), in.handle)
 	c.meet(t)
-	for reply, want := range map[string]bool{
-		"_INBOX_emit.x.1": true, "_INBOX_node.px.r.1": true, "_INBOX.x": true,
-		"": false, "$JS.API.STREAM.DELETE.x": false, "sio.siod.n.pa": false,
+	for _, tt := range []struct {
+		reply          string
+		asked, gateway bool
+	}{
+		{"_INBOX_emit.x.1", true, true},
+		{"_INBOX.x", true, true},
+		{"_INBOX_node.px.r.1", true, false},
+		{"", false, false},
+		{"$JS.API.STREAM.DELETE.x", false, false},
+		{"sio.siod.n.pa", false, false},
 	} {
-		o.raw("sio.siod.q.n", reply, foreign("e", "/", 1, 0))
-		got := in.until(t, func(got []backplane.Delivery) bool { return len(got) == 1 })
-		if (got[0].Reply != nil) != want {
-			t.Errorf("reply to %q: %v, want %v", reply, got[0].Reply != nil, want)
+		for at, want := range map[string]bool{"sio.siod.q.n": tt.asked, "sio.siod.g.n": tt.gateway} {
+			o.raw(at, tt.reply, foreign("e", "/", 1, 0))
+			got := in.until(t, func(got []backplane.Delivery) bool { return len(got) == 1 })
+			if (got[0].Reply != nil) != want {
+				t.Errorf("reply to %q, asked at %s: %v, want %v", tt.reply, at, got[0].Reply != nil, want)
+			}
+			in.mu.Lock()
+			in.got = nil
+			in.mu.Unlock()
 		}
-		in.mu.Lock()
-		in.got = nil
-		in.mu.Unlock()
 	}
 }
 

@@ -76,7 +76,7 @@ func (b *Backplane) take(msg *nats.Msg) {
 	if m.Counter != 0 && from != "" {
 		d.Gap = b.countIn(p, from, m)
 	}
-	if strings.HasPrefix(msg.Reply, inboxes) {
+	if mayAsk(p.to.Scope, msg.Reply) {
 		d.Reply = b.replier(msg.Reply)
 	}
 	b.deliver(in, d)
@@ -86,9 +86,19 @@ func (b *Backplane) take(msg *nats.Msg) {
 // a sender is who it says.
 func ofNodes(s backplane.Scope) bool { return s == backplane.ScopeRequests || s == backplane.ScopeNode }
 
-// inboxes begins the subjects that this node replies to. What asks for a reply
-// elsewhere would have the node speak there with the node's permissions.
-const inboxes = "_INBOX"
+// inboxes begins the subjects that this node replies to, and nodeInboxes those of
+// nodes among them. What asks for a reply elsewhere would have the node speak there
+// with the node's permissions; and who is no node would have one node's answer come
+// to another that did not ask: nodes ask where nodes alone publish.
+const (
+	inboxes     = "_INBOX"
+	nodeInboxes = "_INBOX_node."
+)
+
+func mayAsk(s backplane.Scope, reply string) bool {
+	return strings.HasPrefix(reply, inboxes) &&
+		(ofNodes(s) || s == backplane.ScopeWorker || !strings.HasPrefix(reply, nodeInboxes))
+}
 
 // decode reads a message, or counts why it cannot.
 func (b *Backplane) decode(msg *nats.Msg) (*wire.Message, bool) {

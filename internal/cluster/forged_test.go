@@ -91,6 +91,13 @@ func TestForgedEnvelopes(t *testing.T) {
 	root.OnAny(func(ev *client.Event) { all <- ev })
 	root.OnDisconnect(func(why client.Reason) { gone <- why })
 	_, other := testclient.Connect(t, p.url, "/b", nil)
+	beside, err := conn.Connect(ctx, "/b", nil) // over the same connection
+	if err != nil {
+		t.Fatal(err)
+	}
+	heardBeside := make(chan *client.Event, 100)
+	beside.OnAny(func(ev *client.Event) { heardBeside <- ev })
+	beside.OnDisconnect(func(why client.Reason) { gone <- why })
 	others := make(chan *client.Event, 100)
 	other.OnAny(func(ev *client.Event) { others <- ev })
 
@@ -122,6 +129,17 @@ func TestForgedEnvelopes(t *testing.T) {
 	degraded := e.event(p.ID(), "/", "degraded")
 	degraded.Flags |= backplane.FlagDegraded
 	forged["degraded"] = degraded
+	// Frames that speak for another namespace, or are no event: they go to fast and
+	// ingest alike.
+	for _, text := range []string{
+		`2/b,["not here"]`, `41`, `1/b,`, `1`, `21["not here"]`, `2["connect"]`, `2["not here"`, ``, `4{"message":"no"}`,
+		"2[\"not here\"]\x1e41/b,", "2[\"not here\",\"\xff\"]", `51-["not here",{"_placeholder":true,"num":0}]`,
+	} {
+		m := e.event("x", "/", "not here")
+		m.Frames.Text = []byte(text)
+		e.publish(fast, "", m)
+		e.publish(ingest, "", m)
+	}
 	for _, m := range forged {
 		for _, at := range []string{
 			fast, ingest, subj(e.sp.Fast(backplane.Room("/", root.ID()))), subj(e.sp.Fast(backplane.Socket("/", p.Token()+"x"))),
@@ -183,6 +201,13 @@ func TestForgedEnvelopes(t *testing.T) {
 	}
 	if ev := testclient.Wait(t, others); ev.Name != "own" {
 		t.Errorf("a client of another namespace got %q", ev.Name)
+	}
+	select {
+	case ev := <-heardBeside:
+		if ev.Name != "own" {
+			t.Errorf("a client in two namespaces got %q in the other", ev.Name)
+		}
+	default:
 	}
 	select {
 	case why := <-gone:
