@@ -2,6 +2,7 @@ package kill
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -102,7 +103,28 @@ func newStorm(t *testing.T, all []*process, victim int) *storm {
 		})
 	}
 	wg.Wait()
+	s.settle(t)
 	return s
+}
+
+// settle waits until the sessions of all clients are stored: who comes back
+// without a record is let in anew, rightly (V6).
+func (s *storm) settle(t *testing.T) {
+	t.Helper()
+	deadline := time.Now().Add(patience)
+	for {
+		line := s.all[s.victim].ask("stats")
+		var stats struct {
+			Sessions struct{ Sessions, Waiting int } `json:"sessions"`
+		}
+		if len(line) > 1 && json.Unmarshal(line[1], &stats) == nil && stats.Sessions.Sessions == len(s.crowd) && stats.Sessions.Waiting == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("not all of %d sessions are stored: %s\n%s", len(s.crowd), line, s.all[s.victim].complaints(20))
+		}
+		<-time.After(20 * time.Millisecond)
+	}
 }
 
 // connect opens a connection to one server. When it breaks, the others are
@@ -201,7 +223,7 @@ func (s *storm) run(t *testing.T) {
 		case <-late:
 			c.mu.Lock()
 			defer c.mu.Unlock()
-			t.Fatalf("client %d: connected %v, recovered %v, %d events are missing", i, c.sock.Connected(), !c.anew, c.missing)
+			t.Fatalf("client %d: connected %v, recovered %v, %d events are missing\n%s", i, c.sock.Connected(), !c.anew, c.missing, s.account())
 		}
 	}
 	var back, done []time.Duration
@@ -216,9 +238,20 @@ func (s *storm) run(t *testing.T) {
 		c.mu.Unlock()
 	}
 	if anew > 0 || doubled > 0 {
-		t.Errorf("%d of %d clients came back without their sessions, %d events came twice", anew, len(s.crowd), doubled)
+		t.Errorf("%d of %d clients came back without their sessions, %d events came twice\n%s", anew, len(s.crowd), doubled, s.account())
 	}
 	t.Logf("%d clients, %d rooms, %d of them each, %d events: stored after %v; back p50 %v, the last after %v; each had all after %v, the last after %v",
 		len(s.crowd), s.rooms, stormRooms, s.rooms*perRoom, stored.Round(time.Millisecond),
 		percentile(back, 50), slices.Max(back).Round(time.Millisecond), percentile(done, 50), slices.Max(done).Round(time.Millisecond))
+}
+
+// account is what the servers say of those who came back to them.
+func (s *storm) account() string {
+	var b strings.Builder
+	for i, p := range s.all {
+		if i != s.victim {
+			fmt.Fprintf(&b, "server %d: %s\n%s\n", i, p.ask("stats"), p.complaints(20))
+		}
+	}
+	return b.String()
 }
