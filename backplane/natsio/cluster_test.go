@@ -13,6 +13,7 @@ import (
 
 	"github.com/siod-io/siod/backplane/embedded"
 	"github.com/siod-io/siod/backplane/natsio"
+	"github.com/siod-io/siod/internal/testaddr"
 	"github.com/siod-io/siod/membership"
 	"github.com/siod-io/siod/membership/static"
 )
@@ -100,7 +101,7 @@ func (c *cluster) startServer(t testing.TB, cfg embedded.Config) (*embedded.Serv
 	if c.group == nil {
 		return embedded.Start(waiting(t), cfg)
 	}
-	listen := freeAddr(t)
+	listen := testaddr.Free(t)
 	p := newProxy(t, listen)
 	cfg.Routes = embedded.RouteConfig{Listen: listen, Advertise: p.addr()}
 	s, err := embedded.Start(waiting(t), cfg)

@@ -18,6 +18,7 @@ import (
 	"github.com/siod-io/siod/backplane/embedded"
 	"github.com/siod-io/siod/backplane/natsio"
 	"github.com/siod-io/siod/backplane/subject"
+	"github.com/siod-io/siod/internal/testaddr"
 	"github.com/siod-io/siod/membership"
 	"github.com/siod-io/siod/membership/static"
 )
@@ -122,7 +123,7 @@ func newStorm(t *testing.T) *storm {
 	var wg sync.WaitGroup
 	var configs []embedded.Config
 	for i := range 4 {
-		listen := freeAddr(t)
+		listen := testaddr.Free(t)
 		p := newProxy(t, listen)
 		members, err := group.Join(membership.Member{ID: fmt.Sprint("n", i), Name: fmt.Sprint("server-", i)})
 		if err != nil {

@@ -12,6 +12,7 @@ import (
 	"text/template"
 	"time"
 
+	"github.com/siod-io/siod/internal/testaddr"
 	"github.com/siod-io/siod/test/internal/target"
 )
 
@@ -115,7 +116,7 @@ http {
 // connections.
 func (b balancer) start(t *testing.T, nodes []*target.Server) string {
 	t.Helper()
-	to := balanced{Listen: target.FreeAddr(t), Dir: t.TempDir(), Nodes: nodes}
+	to := balanced{Listen: testaddr.Free(t), Dir: t.TempDir(), Nodes: nodes}
 	port := func(addr string) string { _, p, _ := net.SplitHostPort(addr); return p }
 	var text bytes.Buffer
 	if err := template.Must(template.New("").Funcs(template.FuncMap{"port": port}).Parse(b.config)).Execute(&text, to); err != nil {

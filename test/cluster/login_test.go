@@ -19,6 +19,7 @@ import (
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nkeys"
 
+	"github.com/siod-io/siod/internal/testaddr"
 	"github.com/siod-io/siod/test/internal/natsserver"
 	"github.com/siod-io/siod/test/internal/target"
 )
@@ -70,7 +71,7 @@ func TestLogins(t *testing.T) {
 			c := gather(t, "http://"+s.Addr, 2, 20*time.Millisecond)
 			c.hears(t, 5, "stored outside")
 			c.check(t)
-			r := target.Run(t, append(append([]string{"--listen", "127.0.0.1:0", "--internal-listen", target.FreeAddr(t)}, args...), wrong...)...)
+			r := target.Run(t, append(append([]string{"--listen", "127.0.0.1:0", "--internal-listen", testaddr.Free(t)}, args...), wrong...)...)
 			if r.Code == 0 || !strings.Contains(r.Stderr, "NATS at "+url) {
 				t.Errorf("with the wrong ones it ended with %d:\n%s", r.Code, r.Stderr)
 			}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/siod-io/siod/internal/testaddr"
 	"github.com/siod-io/siod/test/internal/natsserver"
 	"github.com/siod-io/siod/test/internal/target"
 )
@@ -70,7 +71,7 @@ func arguments(t *testing.T, more ...string) [][]string {
 	}
 	var gossip []string // all are named to each, so that any of them can be started again
 	for range 3 {
-		gossip = append(gossip, target.FreeAddr(t))
+		gossip = append(gossip, testaddr.Free(t))
 	}
 	var args [][]string
 	for i, name := range []string{"a", "b", "c"} {

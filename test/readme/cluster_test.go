@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/siod-io/siod/examples/chat"
+	"github.com/siod-io/siod/internal/testaddr"
 	"github.com/siod-io/siod/internal/testclient"
 	"github.com/siod-io/siod/test/internal/nodejs"
 )
@@ -32,7 +33,7 @@ func TestThreeNodes(t *testing.T) {
 	for _, line := range lines {
 		line = address.ReplaceAllStringFunc(line, func(a string) string {
 			if free[a] == "" {
-				free[a] = freeAddress(t)
+				free[a] = testaddr.Free(t)
 			}
 			return free[a]
 		})

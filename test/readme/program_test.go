@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/siod-io/siod/examples/chat"
+	"github.com/siod-io/siod/internal/testaddr"
 	"github.com/siod-io/siod/internal/testclient"
 	"github.com/siod-io/siod/test/internal/nodejs"
 )
@@ -37,7 +38,7 @@ func TestProgram(t *testing.T) {
 		t.Errorf("the fifteen lines are %d", n)
 	}
 
-	addr := freeAddress(t)
+	addr := testaddr.Free(t)
 	start(t, exec.Command(build(t, strings.Replace(source, address, addr, 1))))
 	listening(t, addr)
 	url := "http://" + addr
@@ -78,17 +79,6 @@ func TestProgram(t *testing.T) {
 	if m := browser.await(`^(\S+) hello, browser$`); m[1] != ada.ID() {
 		t.Errorf("the client was told %q, want %q", m[1], ada.ID())
 	}
-}
-
-// freeAddress is one that nobody listens on.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	return ln.Addr().String()
 }
 
 // listening waits for a program that does not say when it is ready.

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/siod-io/siod/test/internal/target"
+	"github.com/siod-io/siod/internal/testaddr"
 )
 
 // patience bounds the start and the end of a server.
@@ -52,7 +52,7 @@ func Loopback(t testing.TB, n int) []Place {
 	t.Helper()
 	places := make([]Place, n)
 	for i := range places {
-		places[i] = Place{Clients: target.FreeAddr(t), Routes: target.FreeAddr(t)}
+		places[i] = Place{Clients: testaddr.Free(t), Routes: testaddr.Free(t)}
 	}
 	return places
 }

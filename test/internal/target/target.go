@@ -4,18 +4,16 @@ import (
 	"bufio"
 	"bytes"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/siod-io/siod/internal/testaddr"
 )
 
 // patience is how long the process may take to start and to end.
@@ -71,7 +69,7 @@ func (s *Server) Again(t testing.TB) *Server {
 
 func launch(t testing.TB, args []string) *Server {
 	t.Helper()
-	return launchAt(t, FreeAddr(t), FreeAddr(t), args)
+	return launchAt(t, testaddr.Free(t), testaddr.Free(t), args)
 }
 
 func launchAt(t testing.TB, clients, internal string, args []string) *Server {
@@ -118,31 +116,6 @@ func (s *Server) await() {
 		s.t.Fatalf("the server was not ready in %v\n%s", patience, s.log.tail())
 	}
 }
-
-// FreeAddr is an address that is free, and stays so for a server that is started
-// later, or again: systems give the ports below 32,768 to nobody who does not
-// ask for one (Linux ip_local_port_range; RFC 6335 6 says 49,152), and no other
-// call gave this one away.
-func FreeAddr(t testing.TB) string {
-	t.Helper()
-	const first, ports = 20_000, 12_000
-	for range 100 {
-		port := first + (firstPort+int(portsGiven.Add(1)))%ports
-		addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
-		if l, err := net.Listen("tcp", addr); err == nil {
-			l.Close()
-			return addr
-		}
-	}
-	t.Fatal("a hundred ports in a row are in use")
-	return ""
-}
-
-// Processes of tests that run at the same time start at different ports.
-var (
-	firstPort  = rand.IntN(1 << 20)
-	portsGiven atomic.Uint32
-)
 
 // Alive fails the test when the process has ended.
 func (s *Server) Alive(t testing.TB) {
