@@ -53,7 +53,9 @@ func (f *feed) readBack(ctx context.Context, start backplane.Position) (base bac
 				break
 			}
 			if e.Stored.Before(oldest) {
-				base = e.Position
+				// Of one that is younger and stood before it nothing is kept, either:
+				// there are no gaps behind base.
+				base, older, bytes = e.Position, nil, 0
 				continue
 			}
 			re := f.entry(e)

@@ -136,11 +136,10 @@ func (j *journal) recordSome() (more, busy bool) {
 	records := j.over
 	j.over = nil
 	j.mu.Unlock()
-	var held []*session
+	var held, changing []*session
 	for _, ss := range batch {
 		if !ss.pen.TryLock() {
-			j.later(ss)
-			busy = true
+			changing, busy = append(changing, ss), true
 			continue
 		}
 		held = append(held, ss)
@@ -158,10 +157,11 @@ func (j *journal) recordSome() (more, busy bool) {
 	for _, ss := range held {
 		ss.pen.Unlock()
 	}
+	j.again(changing, nil)
 	return more, busy
 }
 
-// again has what the store had no room for recorded later.
+// again has what could not be recorded now recorded at the next try.
 func (j *journal) again(sessions []*session, records []backplane.SessionRecord) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -277,7 +277,9 @@ func (j *journal) renew() {
 		j.rec.srv.cfg.Logger.Warn("owners of sessions cannot be renewed", "sessions", len(owned), "err", err)
 	}
 	for _, o := range lost {
-		j.Owned(o)
+		if now, err := j.store.Owner(ctx, o.PID); err == nil { // else the watch tells
+			j.Owned(now)
+		}
 	}
 }
 

@@ -19,9 +19,9 @@ type change struct {
 	end         bool
 }
 
-// journaled has a change of the socket's session stored, if it has one that is
-// recorded already, and returns a function that the caller calls when the change
-// is made. err is nil or ErrNotJournaled: the change is to be made in either
+// journaled has a change of the socket's session stored, if it carries one that
+// is recorded already, and returns a function that the caller calls when the
+// change is made. err is nil or ErrNotJournaled: the change is to be made in either
 // case.
 func (s *Socket) journaled(c *change) (made func(), err error) {
 	j := s.ns.srv.journal()
@@ -31,10 +31,16 @@ func (s *Socket) journaled(c *change) (made func(), err error) {
 	s.mu.Lock()
 	ss := s.rec
 	s.mu.Unlock()
-	if ss == nil {
-		return func() {}, nil
+	if ss == nil || !ss.carrierIs(s) {
+		return func() {}, nil // it goes on without this socket, as OnDisconnect finds it
 	}
-	return j.change([]*session{ss}, c)
+	stored, err := j.change([]*session{ss}, c)
+	return func() {
+		stored()
+		if !ss.carrierIs(s) {
+			j.later(ss) // it lost the session meanwhile: the change may not be the session's
+		}
+	}, err
 }
 
 // journal is nil if sessions are not stored.
@@ -215,6 +221,7 @@ func (ss *session) fence(o backplane.Owner) {
 	}
 	old := ss.owner
 	ss.owner, ss.over, ss.data = nil, ErrMoved, nil
+	ss.journalEnds()
 	ss.mu.Unlock()
 	ss.rec.srv.stats.fenced.Add(1)
 	ss.rec.bury(ss.pid, &grave{node: o.Node, moves: o.Generation})
@@ -229,7 +236,7 @@ func (ss *session) fence(o backplane.Owner) {
 func (ss *session) drop() bool {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
-	ss.journaled, ss.ownerRecord = false, backplane.Owner{}
+	ss.ownerRecord = backplane.Owner{}
 	if ss.owner != nil || ss.carrier != nil {
 		return false
 	}

@@ -115,13 +115,11 @@ func (r *recovery) resume(ctx context.Context, s *Socket, c *claim) (*session, e
 		ss.giveUp(s)
 		return nil, nil
 	}
-	from, v := ss.judge(c.offset)
-	if v != resume.Resumable {
+	if v := ss.judge(s, c.offset); v != resume.Resumable {
 		r.srv.stats.notRecovered[v].Add(1)
 		ss.giveUp(s)
 		return nil, nil
 	}
-	s.recovered, s.claimed = true, from
 	r.srv.stats.recovered.Add(1)
 	return ss, nil
 }

@@ -262,6 +262,50 @@ func TestFencedServer(t *testing.T) {
 	if n := all[0].Stats().Fenced; n != 1 {
 		t.Errorf("%d sessions were fenced", n)
 	}
+	// Its own journal does not keep what is another server's.
+	store, _ := backplane.AsSessions(all[0].bp)
+	until(t, func() bool {
+		for _, err := range store.Load(t.Context(), all[0].ID()) {
+			must(t, err)
+			return false
+		}
+		return true
+	})
+}
+
+// What a handler does with a socket that lost its connection is not done to the
+// session, which waits for its client with all its rooms: nor is it stored.
+func TestChangesBehindTheEnd(t *testing.T) {
+	t.Parallel()
+	all := journaling(t, 2, nil)
+	conns := sockets(all[0].Of("/"))
+	done := make(chan struct{})
+	all[0].Of("/").OnDisconnect(func(_ context.Context, s *node.Socket, _ node.Reason) {
+		defer close(done)
+		for range 20 { // the record of a session that waits is stored at some moment
+			if err := errors.Join(s.SetUser(""), nameKey.Set(s, "nobody"), s.Leave("news")); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	r := roam(t, all[0], "/")
+	s := wait(t, conns, "a socket")
+	recorded(t, s)
+	must(t, errors.Join(s.Join("news"), nameKey.Set(s, "Ada"), s.SetUser("ada")))
+	r.lose(s)
+	closed(t, done, "the end of OnDisconnect")
+	all[0].kill(t)
+	must(t, errors.Join(all[1].To("news").Emit(t.Context(), "a"), all[1].User("ada").Durable().Emit(t.Context(), "b")))
+	again := sockets(all[1].Of("/"))
+	r.goTo(all[1])
+	r.back()
+	if !r.Recovered() {
+		t.Fatalf("not recovered: %v", all[1].Stats().NotRecovered)
+	}
+	r.sees("a", "b")
+	if name, _ := nameKey.Get(wait(t, again, "a socket")); name != "Ada" {
+		t.Errorf("its name is %q", name)
+	}
 }
 
 // A client that stays away for longer than the window is told so, wherever it

@@ -30,7 +30,7 @@ func (r *recovery) restore(s *Socket, c *claim) *session {
 				return nil // it ended there, or is not this client's
 			}
 		}
-		t, ok := j.find(ctx, owner)
+		t, final, ok := j.find(ctx, owner, 0)
 		if !ok || t.Until != 0 && time.Now().After(time.UnixMilli(t.Until)) || !(&session{who: t.Who, user: t.User}).allows(s.asked) {
 			return nil
 		}
@@ -40,6 +40,12 @@ func (r *recovery) restore(s *Socket, c *claim) *session {
 		}
 		if err != nil {
 			return nil
+		}
+		if !final {
+			// An owner that only stood still may have stored a change just before.
+			if t, _, ok = j.find(ctx, owner, j.loads.newest()); !ok {
+				return nil
+			}
 		}
 		t.Moves = got.Generation
 		// What the killed node emitted to the session alone is gone with it, and
@@ -91,13 +97,15 @@ func (j *journal) claim(ctx context.Context, owner backplane.Owner) (backplane.O
 type loads struct {
 	window time.Duration
 
-	mu   sync.Mutex // a leaf
-	of   map[string]*load
+	mu   sync.Mutex           // a leaf
+	last uint64               // number of the newest reading
+	of   map[string]*load     // those under way, and those of nodes that are gone
 	gone map[string]time.Time // since when nodes are known to be gone
 }
 
 // load is one reading of a journal.
 type load struct {
+	number  uint64
 	done    chan struct{}
 	final   bool // the node was gone when it began: it will not change
 	records map[string]backplane.SessionRecord
@@ -121,6 +129,18 @@ func (j *journal) left(node string) {
 	}
 }
 
+// joined notes that a node is there. If it was taken for dead, its journal has
+// gone on.
+func (j *journal) joined(node string) {
+	if j == nil {
+		return
+	}
+	j.loads.mu.Lock()
+	defer j.loads.mu.Unlock()
+	delete(j.loads.gone, node)
+	delete(j.loads.of, node)
+}
+
 // prune forgets nodes whose sessions have had their time.
 func (l *loads) prune() {
 	l.mu.Lock()
@@ -134,35 +154,48 @@ func (l *loads) prune() {
 }
 
 // begin returns the reading of a node's journal to wait for, and whether the
-// caller is to do it; nil if its sessions have had their time.
-func (l *loads) begin(node string) (ld *load, mine bool) {
+// caller is to do it; nil if its sessions have had their time. One that began
+// before a given one was the newest does not do, unless nothing can have changed.
+func (l *loads) begin(node string, after uint64) (ld *load, mine bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	since, gone := l.gone[node]
 	if gone && time.Since(since) > l.window {
 		return nil, false
 	}
-	if ld = l.of[node]; ld != nil {
-		select {
-		case <-ld.done:
-			if ld.final && ld.err == nil {
-				return ld, false
-			}
-		default:
-			return ld, false
-		}
+	if ld = l.of[node]; ld != nil && (ld.final || ld.number > after) {
+		return ld, false
 	}
-	ld = &load{done: make(chan struct{}), final: gone}
+	l.last++
+	ld = &load{number: l.last, done: make(chan struct{}), final: gone}
 	l.of[node] = ld
 	return ld, true
 }
 
-// find returns a session from the journal of its owner.
-func (j *journal) find(ctx context.Context, owner backplane.Owner) (*taken, bool) {
+// over ends a reading. Only one that stays true is kept.
+func (l *loads) over(node string, ld *load) {
+	l.mu.Lock()
+	if l.of[node] == ld && (!ld.final || ld.err != nil) {
+		delete(l.of, node)
+	}
+	l.mu.Unlock()
+	close(ld.done)
+}
+
+// newest is the number of the newest reading.
+func (l *loads) newest() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.last
+}
+
+// find returns a session from the journal of its owner, from a reading behind a
+// given one, and whether it is as it will stay.
+func (j *journal) find(ctx context.Context, owner backplane.Owner, after uint64) (t *taken, final, ok bool) {
 	for {
-		ld, mine := j.loads.begin(owner.Node)
+		ld, mine := j.loads.begin(owner.Node, after)
 		if ld == nil {
-			return nil, false
+			return nil, false, false
 		}
 		if mine {
 			j.read(owner.Node, ld)
@@ -170,27 +203,28 @@ func (j *journal) find(ctx context.Context, owner backplane.Owner) (*taken, bool
 		select {
 		case <-ld.done:
 		case <-ctx.Done():
-			return nil, false
+			return nil, false, false
 		}
 		if ld.err != nil { // the next reading may have more luck
 			select {
 			case <-time.After(journalRetry):
 				continue
 			case <-ctx.Done():
-				return nil, false
+				return nil, false, false
 			}
 		}
 		rec, ok := ld.records[owner.PID]
 		if !ok || rec.Generation != owner.Generation {
-			return nil, false
+			return nil, false, false
 		}
-		return decodeRecord(rec)
+		t, ok = decodeRecord(rec)
+		return t, ld.final, ok
 	}
 }
 
 // read reads a node's journal, for all who wait.
 func (j *journal) read(node string, ld *load) {
-	defer close(ld.done)
+	defer j.loads.over(node, ld)
 	ctx, cancel := context.WithTimeout(j.rec.srv.ctx, j.rec.storeTimeout())
 	defer cancel()
 	ld.records = make(map[string]backplane.SessionRecord)

@@ -113,7 +113,10 @@ func (srv *Server) attach() error {
 // watchMembers passes deaths on, so that nobody waits for the dead.
 func (srv *Server) watchMembers(members <-chan membership.Event) {
 	for ev := range members {
-		if ev.Kind == membership.Gone {
+		switch ev.Kind {
+		case membership.Joined:
+			srv.journal().joined(ev.Member.ID)
+		case membership.Gone:
 			srv.cfg.Backplane.NodeDown(ev.Member.ID)
 			srv.journal().left(ev.Member.ID)
 			srv.degraded.left(ev.Member.ID)

@@ -99,13 +99,18 @@ func (ss *session) claim(s *Socket, c identity) bool {
 	return true
 }
 
-// judge decides about what the client presents (V10). s is the owner.
-func (ss *session) judge(c resume.Claim) (backplane.Offset, resume.Verdict) {
+// judge decides about what the client of s, the owner, presents (V10).
+func (ss *session) judge(s *Socket, c resume.Claim) resume.Verdict {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
-	ss.rec.feed.mu.Lock()
-	defer ss.rec.feed.mu.Unlock()
-	return ss.history.Judge(&ss.rec.feed.ring, c, ss.rec.limits)
+	f := ss.rec.feed
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	from, v := ss.history.Judge(&f.ring, c, ss.rec.limits)
+	if v == resume.Resumable {
+		s.recovered, s.claimed, s.life = true, from, f.life
+	}
+	return v
 }
 
 // high is a position that this node must have reached before s is judged.
@@ -253,14 +258,20 @@ func (ss *session) finish(why error) {
 		return
 	}
 	ss.over, ss.data = why, nil
-	if ss.journaled && !ss.rec.srv.closing.Load() {
-		ss.rec.journal.ended(ss.pid, ss.moves)
-	}
+	ss.journalEnds()
 	if ss.moves > 0 {
 		// Answers from before may still be under way to this node.
 		ss.rec.bury(ss.pid, &grave{moves: ss.moves})
 	}
 	ss.rec.forget(ss)
+}
+
+// journalEnds drops the session's record from this node's journal. A server that
+// stops leaves it, for those who go on elsewhere. ss.mu is held.
+func (ss *session) journalEnds() {
+	if ss.journaled && !ss.rec.srv.closing.Load() {
+		ss.rec.journal.ended(ss.pid, ss.moves)
+	}
 }
 
 // changed notes the rooms that s left and joined when its shard stood at a

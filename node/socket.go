@@ -50,6 +50,7 @@ type Socket struct {
 	// due under both locks when the socket enters, before anybody else sees it.
 	asked     identity         // whom the client proved to be
 	claimed   backplane.Offset // what a recovered client has
+	life      uint64           // of the feed, in which that was judged
 	recovered bool
 	rec       *session    // nil if the client cannot recover
 	due       resume.Span // what the client is to get first

@@ -132,8 +132,11 @@ func (s *Socket) replay(at uint64) ([]*transport.Message, bool) {
 	f := ss.rec.feed
 	f.mu.Lock()
 	steps, v := ss.history.Replay(&f.ring, s.due, at, held, ss.rec.limits)
+	// Since s was judged the log may have gone back, or somebody may have emitted
+	// past it to rooms that s is in only from now on.
+	void := s.recovered && (f.life != s.life || ss.rec.srv.degraded.pending())
 	f.mu.Unlock()
-	if v != resume.Resumable {
+	if v != resume.Resumable || void {
 		ss.rec.srv.stats.replaysLost.Add(1)
 		return nil, false
 	}
