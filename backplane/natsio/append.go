@@ -22,7 +22,7 @@ type appending struct {
 
 	done    func(backplane.Position, error)
 	ended   atomic.Bool // done was, or is being, called
-	release func()      // of its context
+	release func() bool // of its context; nil: that never ends
 
 	// Guarded by the appender's lock.
 	state   appendState
@@ -85,16 +85,7 @@ func (l *eventLog) AppendAsync(ctx context.Context, env *backplane.Envelope, don
 	if most := int(l.b.log.maxPayload.Load()) - headerRoom; len(p.data) > most {
 		return &backplane.LimitError{Limit: "Payload", Max: most, Got: len(p.data)}
 	}
-	p.release = func() {}
-	if ctx.Done() != nil {
-		stop := context.AfterFunc(ctx, func() { l.send.cancel(p, context.Cause(ctx)) })
-		p.release = func() { stop() }
-	}
-	if err := l.send.add(p); err != nil {
-		p.release()
-		return err
-	}
-	return nil
+	return l.send.add(ctx, p)
 }
 
 // headerRoom is what the headers of a publication may take of the server's
@@ -119,7 +110,9 @@ func (p *appending) finish(pos backplane.Position, err error) {
 	if p.ended.Swap(true) {
 		return
 	}
-	p.release()
+	if p.release != nil {
+		p.release()
+	}
 	p.done(pos, err)
 }
 
@@ -132,6 +125,12 @@ func (p *appending) errorAt(cause error) error {
 		cause = fmt.Errorf("%w (last answer: %w)", cause, p.last)
 	}
 	return fmt.Errorf("%w: %w", backplane.ErrLogDown, cause)
+}
+
+// unapplied is the error of an append that is stored, when the node did not reach
+// it in time.
+func (p *appending) unapplied(cause error) error {
+	return fmt.Errorf("%w: stored at %d, and not applied here in time: %w", backplane.ErrOutcomeUnknown, p.seq, cause)
 }
 
 var (
@@ -162,6 +161,17 @@ func (w *waiters) reached(seq uint64) *appending {
 	w.list[0] = nil
 	w.list = w.list[1:]
 	return p
+}
+
+// expire gives up waiting for those whose time is over: the node is cut off from
+// the log, or far behind.
+func (w *waiters) expire(now time.Time) {
+	for len(w.list) > 0 && now.After(w.list[0].giveUp) {
+		p := w.list[0]
+		w.list[0] = nil
+		w.list = w.list[1:]
+		p.finish(backplane.Position{Seq: p.seq}, p.unapplied(errGaveUp))
+	}
 }
 
 // lost fails those above seq: the log has lost them again.

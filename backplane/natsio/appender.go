@@ -1,6 +1,7 @@
 package natsio
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strconv"
@@ -75,8 +76,8 @@ func newAppender(l *eventLog) (*appender, error) {
 	return a, nil
 }
 
-// add queues an append.
-func (a *appender) add(p *appending) error {
+// add queues an append, for as long as ctx lasts.
+func (a *appender) add(ctx context.Context, p *appending) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	switch {
@@ -92,6 +93,10 @@ func (a *appender) add(p *appending) error {
 	a.bytes += p.size
 	a.queue = append(a.queue, p)
 	a.oldest = append(a.oldest, p)
+	if ctx.Done() != nil {
+		// With the lock held: cancel finds it queued, and release set.
+		p.release = context.AfterFunc(ctx, func() { a.cancel(p, context.Cause(ctx)) })
+	}
 	a.wake()
 	return nil
 }
@@ -116,7 +121,7 @@ func (a *appender) cancel(p *appending, cause error) {
 	if p.state == over {
 		a.mu.Unlock()
 		if p.seq != 0 {
-			p.finish(backplane.Position{Seq: p.seq}, fmt.Errorf("natsio: stored at %d, and not applied here in time: %w", p.seq, cause))
+			p.finish(backplane.Position{Seq: p.seq}, p.unapplied(cause))
 		}
 		return
 	}

@@ -189,6 +189,7 @@ func (l *eventLog) publish() {
 		}
 		p.finish(l.position(m), nil)
 	}
+	l.stored.expire(time.Now())
 }
 
 // position makes the position of an entry.

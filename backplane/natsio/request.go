@@ -167,6 +167,13 @@ func (b *Backplane) startRequest(ctx context.Context, to backplane.Address, env 
 	if n == 0 {
 		return nil, 0, backplane.ErrClosed
 	}
+	if !to.One() {
+		for _, id := range roster { // who died since it was made is not told of any more
+			if b.isDown(id) {
+				r.dead(id)
+			}
+		}
+	}
 	if err := b.send(to, env, b.replySubject(n)); err != nil {
 		b.calls.remove(n)
 		return nil, 0, err
