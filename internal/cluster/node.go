@@ -79,11 +79,16 @@ func (n *Node) Join(ctx context.Context) {
 	meta := maps.Clone(n.gossip.Self().Meta)
 	delete(meta, membership.MetaStarting)
 	n.note("tell that this node serves", n.gossip.SetMeta(meta)) // else it has left, and Failed says so
+	select {
+	case <-time.After(announceTime):
+	case <-ctx.Done():
+	}
 }
 
 const (
 	meetTime     = 3 * time.Second         // when who is not heard counts as silent (V17)
 	startingTime = 1200 * time.Millisecond // when who has come so far was heard: nodes beat every second
+	announceTime = 300 * time.Millisecond  // when the word has come around: three rounds of gossip, to three members each
 )
 
 // met reports whether the others are heard. Those that are starting, too, need
