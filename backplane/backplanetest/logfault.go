@@ -17,6 +17,7 @@ var logFaultTests = []test{
 	{"FrozenAppendsLater", logFrozenAppend, logFreeze},
 	{"CutOffCatchesUp", logCutOff, logCut},
 	{"CutOffAppendFails", logCutAppend, logCut},
+	{"CutOffAppendWaits", logCutAppendWaits, logCut},
 	{"KilledIsForgotten", logKilled, logKill},
 	{"HeldAppendWaits", logHeld, canHold},
 	{"HeldAppendFails", logHeldFails, canHold},
@@ -98,6 +99,31 @@ func logCutAppend(s *suite) {
 	last := s.append(b, 2)
 	if got := f.until(last.Seq); certain && (len(got) != 1 || got[0].Envelope.ID != 2) {
 		s.Errorf("certainly not stored, and the log is %v", keys(got))
+	}
+}
+
+// logCutAppendWaits: an append of a node that is cut off waits for the log, once.
+func logCutAppendWaits(s *suite) {
+	a, b := s.join("a"), s.join("b")
+	f := s.tail(a)
+	s.Partition(s.T, []string{"a"}, []string{"b"})
+	stored := make(chan error, 1)
+	s.check(s.log(b).AppendAsync(s.ctx, event(b, 1, "/"), func(_ backplane.Position, err error) { stored <- err }))
+	f.until(s.append(a, 2).Seq)
+	select {
+	case err := <-stored:
+		s.Errorf("append while cut off: %v", err)
+	default:
+	}
+	s.Heal(s.T)
+	s.check(<-stored)
+	last := s.append(b, 3)
+	var ids []uint64
+	for _, e := range f.until(last.Seq) {
+		ids = append(ids, e.Envelope.ID)
+	}
+	if !slices.Equal(ids, []uint64{2, 1, 3}) {
+		s.Errorf("the log is %v", ids)
 	}
 }
 

@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -16,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/siod-io/siod/client"
+	"github.com/siod-io/siod/internal/testaddr"
 	"github.com/siod-io/siod/internal/testclient"
 	"github.com/siod-io/siod/node"
 	"github.com/siod-io/siod/transport/forward"
@@ -97,12 +99,7 @@ func three(t *testing.T) []*process {
 	t.Helper()
 	// The first one's gossip has to be known to the others before it has
 	// started.
-	seed, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := seed.Addr().String()
-	seed.Close()
+	addr := testaddr.Free(t)
 	all, errs := make([]*process, 3), make([]error, 3)
 	var wg sync.WaitGroup
 	for i := range all {
@@ -271,6 +268,7 @@ func TestThreeNodes(t *testing.T) {
 	if records == 0 || sent == 0 || served == 0 {
 		t.Errorf("%d sessions recorded, %d requests passed on, %d taken", records, sent, served)
 	}
+	joinThenEmit(ctx, t, all)
 
 	if err := all[2].stop(); err != nil {
 		t.Error(err)
@@ -395,6 +393,26 @@ func TestOnlyNode(t *testing.T) {
 		}
 		if err := p.stop(); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// joinThenEmit: a client that one node lets into a room gets what another one
+// emits there fast as soon as the join returned, though it lives on a third one.
+func joinThenEmit(ctx context.Context, t *testing.T, all []*process) {
+	t.Helper()
+	_, s := testclient.Connect(t, all[1].url, "/", nil)
+	fresh := testclient.Events(s, "fresh")
+	for i := range 50 {
+		room := fmt.Sprint("fresh ", i)
+		if err := all[0].srv.To(s.ID()).SocketsJoin(ctx, room); err != nil {
+			t.Fatal(err)
+		}
+		if err := all[2].srv.To(room).Fast().Emit(ctx, "fresh", i); err != nil {
+			t.Fatal(err)
+		}
+		if n := testclient.Next1[int](t, fresh); n != i {
+			t.Fatalf("event %d is missing, the next one is %d", i, n)
 		}
 	}
 }

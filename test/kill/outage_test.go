@@ -21,6 +21,11 @@ func TestOutage(t *testing.T) {
 	o.begin()
 	for what, took := range o.measure(2*time.Second, 20) {
 		t.Logf("%s: p50 %v, p99 %v of %d", what, percentile(took, 50), percentile(took, 99), len(took))
+		// Nobody will lead: what waits for the log waits until that is given up,
+		// after 20 s.
+		if longest := slices.Max(took); longest > 10*time.Second {
+			t.Errorf("%s took up to %v without a leader of the log", what, longest)
+		}
 	}
 	if got := word(o.asker.ask("store"), 1); got != "log down" && got != "outcome unknown" {
 		t.Errorf("without a majority of the log, who emits is told %q", got)
