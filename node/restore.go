@@ -154,16 +154,16 @@ func (l *loads) prune() {
 }
 
 // begin returns the reading of a node's journal to wait for, and whether the
-// caller is to do it; nil if its sessions have had their time. One that began
-// before a given one was the newest does not do, unless nothing can have changed.
-func (l *loads) begin(node string, after uint64) (ld *load, mine bool) {
+// caller is to do it; nil if its sessions have had their time. There is one at a
+// time of a node, however many wait.
+func (l *loads) begin(node string) (ld *load, mine bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	since, gone := l.gone[node]
 	if gone && time.Since(since) > l.window {
 		return nil, false
 	}
-	if ld = l.of[node]; ld != nil && (ld.final || ld.number > after) {
+	if ld = l.of[node]; ld != nil {
 		return ld, false
 	}
 	l.last++
@@ -189,11 +189,12 @@ func (l *loads) newest() uint64 {
 	return l.last
 }
 
-// find returns a session from the journal of its owner, from a reading behind a
-// given one, and whether it is as it will stay.
+// find returns a session from the journal of its owner, and whether it is as it
+// will stay. A reading that began when a given one was the newest, or before,
+// does not do, unless nothing can have changed since.
 func (j *journal) find(ctx context.Context, owner backplane.Owner, after uint64) (t *taken, final, ok bool) {
 	for {
-		ld, mine := j.loads.begin(owner.Node, after)
+		ld, mine := j.loads.begin(owner.Node)
 		if ld == nil {
 			return nil, false, false
 		}
@@ -204,6 +205,9 @@ func (j *journal) find(ctx context.Context, owner backplane.Owner, after uint64)
 		case <-ld.done:
 		case <-ctx.Done():
 			return nil, false, false
+		}
+		if ld.number <= after && !ld.final {
+			continue // the next one serves all who waited for this one
 		}
 		if ld.err != nil { // the next reading may have more luck
 			select {

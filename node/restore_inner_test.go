@@ -1,11 +1,18 @@
 package node
 
 import (
+	"context"
 	"errors"
+	"iter"
+	"strconv"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/siod-io/siod/backplane"
+	"github.com/siod-io/siod/node/internal/resume"
 )
 
 // What was read of a node's journal is used again only while it cannot change:
@@ -17,41 +24,76 @@ func TestLoads(t *testing.T) {
 	l := &j.loads
 	kept := func() int { return len(l.of) }
 
-	first, mine := l.begin("a", 0)
+	first, mine := l.begin("a")
 	if !mine || first.final {
 		t.Fatalf("the first reading: mine %v, final %v", mine, first.final)
 	}
-	if again, mine := l.begin("a", 0); mine || again != first {
+	if again, mine := l.begin("a"); mine || again != first {
 		t.Error("two read at the same time")
 	}
-	later, mine := l.begin("a", l.newest())
-	if !mine || later == first {
-		t.Error("a reading that began before is taken for one behind")
-	}
 	l.over("a", first)
-	if kept() != 1 {
-		t.Error("the end of one reading is that of another one")
-	}
-	l.over("a", later)
 	if kept() != 0 {
 		t.Errorf("%d readings of a node that lives are kept", kept())
 	}
 
 	j.left("a")
-	failed, _ := l.begin("a", 0)
+	failed, _ := l.begin("a")
 	failed.err = errors.New("no leader")
 	l.over("a", failed)
-	final, mine := l.begin("a", 0)
+	final, mine := l.begin("a")
 	if !mine || !final.final {
 		t.Fatalf("after one that failed: mine %v, final %v", mine, final.final)
 	}
 	l.over("a", final)
-	if again, mine := l.begin("a", l.newest()); mine || again != final {
+	if again, mine := l.begin("a"); mine || again != final {
 		t.Error("the journal of a node that is gone is read twice")
 	}
 	j.joined("a") // it was taken for dead
-	if again, mine := l.begin("a", 0); !mine || again.final {
+	if again, mine := l.begin("a"); !mine || again.final {
 		t.Errorf("it lives, and what was read before counts: mine %v, final %v", mine, again.final)
+	}
+}
+
+// Who looks behind a claim does not go by a reading that began before it, and
+// waits for the next one with all others.
+func TestFindAfter(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := &slowStore{}
+		j := &journal{rec: &recovery{srv: &Server{ctx: t.Context()}}, store: store}
+		j.loads.init(time.Minute)
+		store.state.Store(1)
+		var all sync.WaitGroup
+		all.Go(func() { j.find(t.Context(), backplane.Owner{PID: "x.y", Node: "x"}, 0) })
+		synctest.Wait() // it reads
+		store.state.Store(2)
+		for range 100 {
+			all.Go(func() {
+				found, final, ok := j.find(t.Context(), backplane.Owner{PID: "x.y", Node: "x", Generation: 0}, j.loads.newest())
+				if !ok || final || found.User != "2" {
+					t.Errorf("found %+v, final %v, %v", found, final, ok)
+				}
+			})
+		}
+		all.Wait()
+		if n := store.reads.Load(); n != 2 {
+			t.Errorf("the journal was read %d times", n)
+		}
+	})
+}
+
+// slowStore is a store whose journals take a second to read.
+type slowStore struct {
+	backplane.Sessions
+	state, reads atomic.Int64
+}
+
+func (s *slowStore) Load(context.Context, string) iter.Seq2[backplane.SessionRecord, error] {
+	s.reads.Add(1)
+	return func(yield func(backplane.SessionRecord, error) bool) {
+		user := strconv.FormatInt(s.state.Load(), 10)
+		<-time.After(time.Second)
+		yield(encodeRecord("x.y", &taken{Session: new(resume.State), User: user}), nil)
 	}
 }
 
