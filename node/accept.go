@@ -68,9 +68,9 @@ func (ns *Namespace) abandon(s *Socket) {
 
 // accept makes a socket a full member and tells its client: CONNECT, what a
 // recovered client missed, what was held back, and then live. All of it happens
-// under the index's lock, so no broadcast comes in between or is left out. A
-// client that is gone by now is let in and out again, since OnConnect has
-// succeeded and OnDisconnect is due.
+// under the index's lock, so no broadcast comes in between or is left out. Of a
+// client that is gone by now nothing is entered, since another socket may have its
+// id already (Engine.IO 3); but OnConnect has succeeded, so OnDisconnect is due.
 func (ns *Namespace) accept(s *Socket, a *admission) {
 	x := ns.indexOf(s.conn.session)
 	x.mu.Lock()
@@ -86,13 +86,22 @@ func (ns *Namespace) accept(s *Socket, a *admission) {
 		return
 	}
 	gone := a.take(s)
+	if gone != "" {
+		s.finish(gone)
+		s.suspend(x, recoverable(gone))
+		x.mu.Unlock()
+		ns.srv.stats.connects.Add(1)
+		ns.tell()
+		s.depart(gone)
+		return
+	}
 	own := s.ownRoom // OnConnect may have left it
 	x.insert(s)
 	s.ownRoom = own
 	s.joinPending(x)
 	// After the rooms, whose subscriptions are then made: a client that knows
 	// that it is connected gets what other servers emit from there on.
-	if gone == "" && !s.welcome(x.shard.Position()) {
+	if !s.welcome(x.shard.Position()) {
 		gone = transport.ReasonForcedClose
 		s.conn.session.Abort(gone)
 	}

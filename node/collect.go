@@ -239,13 +239,18 @@ func (srv *Server) answerBroadcast(ns *Namespace, d backplane.Delivery) {
 		ctx, cancel := context.WithTimeout(srv.ctx, wait)
 		defer cancel()
 		defer col.stop()
+		var unsent []string // answers that are too large for a message
 		col.yield(ctx, func(a Answer, _ error) bool {
 			env := &backplane.Envelope{
 				Kind: backplane.KindReply, Data: encodeBody(remoteAnswer{Socket: a.Socket}), Frames: argsFrames(a.Args),
 			}
-			return d.Reply(env, false) == nil
+			if d.Reply(env, false) != nil {
+				unsent = append(unsent, a.Socket)
+			}
+			return true
 		})
 		col.stop()
-		finish(d, encodeBody(remoteAnswer{Missing: col.partial.Missing}))
+		replyList(d, append(unsent, col.partial.Missing...), func(ids []string) any { return remoteAnswer{Missing: ids} })
+		finish(d, nil)
 	})
 }

@@ -66,20 +66,19 @@ func (c *conn) socket(name string) *Socket {
 	return nil
 }
 
-// remove forgets a socket that ended.
-func (c *conn) remove(s *Socket) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+// forget frees the slot of a socket that ended; c.mu is held.
+func (c *conn) forget(s *Socket) {
 	if i := slices.IndexFunc(c.slots, func(sl slot) bool { return sl.socket == s }); i >= 0 {
 		c.removeAt(i)
 	}
 }
 
-// kick is remove for a socket that the server ended.
+// kick forgets a socket that the server ended, and notes that in the same step: what
+// the client sends until it knows is no packet for a namespace that never was.
 func (c *conn) kick(s *Socket) {
-	c.remove(s)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.forget(s)
 	if len(c.kicked) >= c.srv.cfg.MaxNamespaces {
 		c.kicked = c.kicked[1:]
 	}

@@ -3,8 +3,6 @@ package node
 import (
 	"encoding/json"
 	"maps"
-
-	"github.com/siod-io/siod/protocol"
 )
 
 // Key is a typed piece of a socket's data. Data is kept for the socket's life,
@@ -81,11 +79,11 @@ func (s *Socket) dataRaw() map[string]json.RawMessage {
 	s.mu.Lock()
 	data := maps.Clone(s.data) // encoding is the application's code
 	s.mu.Unlock()
-	return encodeData(s.ns.srv.cfg.Codec, data)
+	return s.ns.srv.encodeData(data)
 }
 
-// encodeData leaves out values that have no JSON, or binary parts.
-func encodeData(c protocol.Codec, data map[string]any) map[string]json.RawMessage {
+// encodeData leaves out values that have no JSON, or binary parts, or panic.
+func (srv *Server) encodeData(data map[string]any) map[string]json.RawMessage {
 	if len(data) == 0 {
 		return nil
 	}
@@ -95,10 +93,13 @@ func encodeData(c protocol.Codec, data map[string]any) map[string]json.RawMessag
 			out[k] = json.RawMessage(raw)
 			continue
 		}
-		b, bin, err := c.AppendValue(nil, nil, v)
-		if err == nil && len(bin) == 0 {
-			out[k] = b
-		}
+		_ = srv.guard("MarshalJSON", func() error {
+			b, bin, err := srv.cfg.Codec.AppendValue(nil, nil, v)
+			if err == nil && len(bin) == 0 {
+				out[k] = b
+			}
+			return err
+		})
 	}
 	return out
 }

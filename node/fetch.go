@@ -28,6 +28,7 @@ type fetchBody struct {
 type fetched struct {
 	Count   int            `json:"count"` // of Sockets, or of all if only they are asked for
 	Sockets []RemoteSocket `json:"sockets,omitzero"`
+	Large   []string       `json:"large,omitzero"` // ids of those that fit into no message
 }
 
 // Answers are cut so that no message between nodes grows with a room.
@@ -37,8 +38,9 @@ const (
 )
 
 // FetchSockets yields the addressed sockets of all servers, with rooms and
-// data, without handshakes. If a server does not answer, the last pair carries
-// a *PartialError. Leaving the loop early gives up the rest.
+// data, without handshakes. If a server does not answer, or a socket of another
+// one is too large for a message between servers, the last pair carries a
+// *PartialError. Leaving the loop early gives up the rest.
 func (b Broadcast) FetchSockets(ctx context.Context) iter.Seq2[RemoteSocket, error] {
 	return b.FetchSocketsWith(ctx, Fetch{})
 }
@@ -110,17 +112,32 @@ func (b Broadcast) fetch(ctx context.Context, body fetchBody, give func(*Namespa
 	}
 	env := b.envelope(&t, protocol.Frames{})
 	env.Kind, env.Op, env.Data = backplane.KindOperation, opFetch, encodeBody(&operation{Fetch: body})
-	return srv.ask(ctx, backplane.Requests(b.ns.name), env, func(r backplane.Reply) bool {
+	var partial PartialError
+	err = srv.ask(ctx, backplane.Requests(b.ns.name), env, func(r backplane.Reply) bool {
 		var part fetched
-		return !decodeBody(r.Envelope, &part) || give(b.ns, part)
+		if !decodeBody(r.Envelope, &part) {
+			return true
+		}
+		partial.Missing = append(partial.Missing, part.Large...)
+		return give(b.ns, part)
 	})
+	return partial.with(err)
 }
 
 // answerFetch gives this server's part to another.
 func answerFetch(d backplane.Delivery, ns *Namespace, t *target, body fetchBody) {
 	if ns != nil && d.Reply != nil {
 		fetchLocal(ns, t, body, func(part fetched) bool {
-			reply(d, part)
+			if body.Count {
+				_ = reply(d, part)
+				return true
+			}
+			large := replyList(d, part.Sockets, func(some []RemoteSocket) any {
+				return fetched{Count: len(some), Sockets: some}
+			})
+			for _, s := range large {
+				_ = reply(d, fetched{Large: []string{s.ID}})
+			}
 			return true
 		})
 	}
@@ -184,7 +201,7 @@ func (ns *Namespace) LocalRooms() []string {
 func answerRooms(d backplane.Delivery, ns *Namespace) {
 	if ns != nil && d.Reply != nil {
 		for part := range slices.Chunk(ns.interest.names(), roomsPerReply) {
-			reply(d, part)
+			replyList(d, part, func(some []string) any { return some })
 		}
 	}
 	finish(d, nil)

@@ -134,10 +134,7 @@ func (ss *session) draft(c *change, first bool) (backplane.SessionRecord, bool) 
 		data = c.project(data)
 	}
 	srv := ss.rec.srv
-	_ = srv.guard("MarshalJSON", func() error {
-		t.Data = encodeData(srv.cfg.Codec, data)
-		return nil
-	})
+	t.Data = srv.encodeData(data)
 	return encodeRecord(ss.pid, &t), true
 }
 

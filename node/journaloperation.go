@@ -73,5 +73,5 @@ func (srv *Server) operateStored(d backplane.Delivery, t *target, op *operation)
 	if created {
 		_ = srv.barrier(srv.ctx) // who did not confirm is not heard of by the asking node either
 	}
-	finish(d, encodeBody(res))
+	finishOperated(d, res)
 }

@@ -69,17 +69,26 @@ func (srv *Server) operate(d backplane.Delivery) {
 		}
 		res, created := srv.apply(env.Namespace, env.Op, &t, &op)
 		if !created {
-			finish(d, encodeBody(res))
+			finishOperated(d, res)
 			return
 		}
 		srv.spawn(d, func() {
 			_ = srv.barrier(srv.ctx) // who did not confirm is not heard of by the asking node either
-			finish(d, encodeBody(res))
+			finishOperated(d, res)
 		})
 	default:
 		srv.stats.unknownEnvelopes.Add(1)
 		finish(d, nil)
 	}
+}
+
+// finishOperated answers with what became of an operation.
+func finishOperated(d backplane.Delivery, res operated) {
+	if d.Reply != nil {
+		replyList(d, res.Refused, func(ids []string) any { return operated{Refused: ids} })
+	}
+	res.Refused = nil
+	finish(d, encodeBody(res))
 }
 
 // apply carries an operation out on this server's sockets, those whose
@@ -236,8 +245,10 @@ func (b Broadcast) operate(ctx context.Context, op backplane.Op, body *operation
 		}
 		return true
 	})
-	if created && err == nil {
-		err = srv.barrier(ctx)
+	if created { // also if some did not answer: the others are to know of the rooms
+		if late := srv.barrier(ctx); err == nil {
+			err = late
+		}
 	}
 	return unlessStored(partial.with(err), !notStored)
 }

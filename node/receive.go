@@ -86,17 +86,37 @@ func (srv *Server) spawn(d backplane.Delivery, f func()) {
 }
 
 // reply gives one answer of several.
-func reply(d backplane.Delivery, body any) {
-	_ = d.Reply(&backplane.Envelope{Kind: backplane.KindReply, Data: encodeBody(body)}, false)
+func reply(d backplane.Delivery, body any) error {
+	return d.Reply(&backplane.Envelope{Kind: backplane.KindReply, Data: encodeBody(body)}, false)
 }
 
-// finish answers a request with body as its final reply.
+// replyList gives a list as answers that each fit into a message, and returns what
+// fits into none by itself.
+func replyList[T any](d backplane.Delivery, list []T, body func([]T) any) (large []T) {
+	if len(list) == 0 {
+		return nil
+	}
+	if _, ok := errors.AsType[*backplane.LimitError](reply(d, body(list))); !ok {
+		return nil // sent, or nothing can be: the other side's roster or deadline ends the wait
+	}
+	if len(list) == 1 {
+		return list
+	}
+	half := len(list) / 2
+	return append(replyList(d, list[:half], body), replyList(d, list[half:], body)...)
+}
+
+// finish answers a request with body as its final reply. If that is too large for
+// a message, the answer is empty: nobody is to wait for it.
 func finish(d backplane.Delivery, body []byte) {
 	if d.Reply == nil {
 		return
 	}
-	// If it cannot be sent, the other side's roster or deadline ends the wait.
-	_ = d.Reply(&backplane.Envelope{Kind: backplane.KindReply, Data: body}, true)
+	err := d.Reply(&backplane.Envelope{Kind: backplane.KindReply, Data: body}, true)
+	if _, ok := errors.AsType[*backplane.LimitError](err); ok {
+		_ = d.Reply(&backplane.Envelope{Kind: backplane.KindReply}, true)
+	}
+	// After any other error the other side's roster or deadline ends the wait.
 }
 
 func encodeBody(v any) []byte {

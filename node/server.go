@@ -28,8 +28,9 @@ type Server struct {
 	cancel     context.CancelFunc
 	last       context.Context // ends when Shutdown does
 	cancelLast context.CancelFunc
-	closing    atomic.Bool // Shutdown has begun
-	down       atomic.Bool // Shutdown is over
+	closing    atomic.Bool  // Shutdown has begun
+	others     atomic.Int64 // members beside this node
+	down       atomic.Bool  // Shutdown is over
 	stopped    chan struct{}
 
 	mu         sync.RWMutex // guards the fields below
@@ -74,6 +75,7 @@ func New(cfg Config) (*Server, error) {
 	}
 	srv.root = srv.Of(protocol.Root)
 	members := srv.cfg.Membership.Watch(srv.ctx) // from now on: of who went before nothing is told
+	srv.countOthers()
 	if err := srv.attach(); err != nil {
 		_ = srv.Shutdown(context.Background())
 		return nil, err
@@ -113,6 +115,7 @@ func (srv *Server) attach() error {
 // watchMembers passes deaths on, so that nobody waits for the dead.
 func (srv *Server) watchMembers(members <-chan membership.Event) {
 	for ev := range members {
+		srv.countOthers()
 		switch ev.Kind {
 		case membership.Joined:
 			srv.journal().joined(ev.Member.ID)
@@ -124,8 +127,22 @@ func (srv *Server) watchMembers(members <-chan membership.Event) {
 	}
 }
 
-// clustered reports whether anybody else may listen.
-func (srv *Server) clustered() bool { return !backplane.Alone(srv.cfg.Backplane) }
+// clustered reports whether anybody else may listen: somebody is heard, or is a
+// member, and has to be named if it cannot be reached (V17).
+func (srv *Server) clustered() bool {
+	return srv.others.Load() > 0 || !backplane.Alone(srv.cfg.Backplane)
+}
+
+// countOthers counts the members beside this node.
+func (srv *Server) countOthers() {
+	n := 0
+	for _, m := range srv.cfg.Membership.Members() {
+		if m.ID != srv.id {
+			n++
+		}
+	}
+	srv.others.Store(int64(n))
+}
 
 func (srv *Server) nextEnvelope() uint64 { return srv.envelopes.Add(1) }
 

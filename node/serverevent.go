@@ -122,15 +122,21 @@ func (srv *Server) handleServerEvent(d backplane.Delivery, h ServerEventHandler,
 	if d.Reply == nil {
 		return
 	}
-	text, bin, err := srv.cfg.Codec.AppendValue([]byte{'['}, nil, res)
+	var text []byte
+	var bin [][]byte
+	err = srv.guard("MarshalJSON", func() (err error) {
+		text, bin, err = srv.cfg.Codec.AppendValue([]byte{'['}, nil, res)
+		return err
+	})
+	if err == nil {
+		err = d.Reply(&backplane.Envelope{
+			Kind: backplane.KindReply, Data: encodeBody(serverReply{}), Frames: protocol.Frames{Text: append(text, ']'), Binary: bin},
+		}, true)
+	}
 	if err != nil {
 		srv.cfg.Logger.Warn("result of a server event cannot be sent", "event", clip(e.Name), "err", err)
 		finish(d, failedEvent)
-		return
 	}
-	_ = d.Reply(&backplane.Envelope{
-		Kind: backplane.KindReply, Data: encodeBody(serverReply{}), Frames: protocol.Frames{Text: append(text, ']'), Binary: bin},
-	}, true)
 }
 
 func (srv *Server) decodeServerEvent(env *backplane.Envelope) (*ServerEvent, error) {

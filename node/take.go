@@ -278,10 +278,7 @@ func (ss *session) handOver(node string, who identity) []byte {
 		srv.journal().ended(ss.pid, ss.moves)
 	}
 	ss.mu.Unlock()
-	_ = srv.guard("MarshalJSON", func() error {
-		t.Data = encodeData(srv.cfg.Codec, data)
-		return nil
-	})
+	t.Data = srv.encodeData(data)
 	answer := encodeTaken(&t)
 	ss.rec.bury(ss.pid, &grave{node: node, moves: t.Moves, answer: answer}) // before it is forgotten: who asks finds one or the other
 	ss.rec.forget(ss)

@@ -136,11 +136,12 @@ func (srv *Server) Shutdown(ctx context.Context) error {
 	defer close(srv.stopped)
 	srv.cancel()
 	err := srv.engine.Shutdown(ctx)
-	for _, sub := range srv.subs {
-		sub.Close()
-	}
 	if e := srv.tasks.wait(ctx); err == nil {
 		err = e
+	}
+	// Until here others that ask are answered: they do not wait for this node.
+	for _, sub := range srv.subs {
+		sub.Close()
 	}
 	srv.workers.close()
 	srv.down.Store(true)

@@ -26,6 +26,7 @@ type lifecycle struct {
 	queued    bool // messages wait; the session sets it before each step
 	get, post bool // a request of that method is pending
 	lateGet   bool // the pending poll came during an upgrade
+	noopDue   bool // evNoop is on its way
 	byClient  bool // phaseClosing: the client closed, a poll of its may be on its way
 	awaitPong bool // revision 4: a ping is out
 	traffic   bool // something arrived while awaitPong
@@ -143,6 +144,7 @@ func (l *lifecycle) step(ev event, now time.Duration, why Reason) actions {
 	case evGetEnd:
 		l.get, l.lateGet = false, false
 	case evNoop:
+		l.noopDue = false
 		if l.lateGet && l.probe == probeConfirmed {
 			return actAnswerNoop
 		}
@@ -209,9 +211,18 @@ func (l *lifecycle) onGet(now time.Duration) actions {
 	// other connection. A moment tells the two apart.
 	l.lateGet = l.probe != probeNone
 	if l.probe == probeConfirmed {
-		return actHoldGet | actNoopSoon
+		return actHoldGet | l.noopSoon()
 	}
 	return actHoldGet
+}
+
+// noopSoon has evNoop come, once however often a client asks for it.
+func (l *lifecycle) noopSoon() actions {
+	if l.noopDue {
+		return 0
+	}
+	l.noopDue = true
+	return actNoopSoon
 }
 
 // arrived notes a packet that is not a pong. A request without one is a sign of
@@ -288,7 +299,7 @@ func (l *lifecycle) onProbe(ev event, now time.Duration) actions {
 		l.arrived(now)
 		switch {
 		case l.lateGet:
-			return actProbePong | actNoopSoon
+			return actProbePong | l.noopSoon()
 		case l.get:
 			return actProbePong | actAnswerNoop
 		}

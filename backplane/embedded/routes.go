@@ -95,10 +95,15 @@ func (t *routeTable) assume(addr string, now time.Time) {
 // gone before it began.
 func (t *routeTable) sync(present []membership.Member, now time.Time) {
 	for id, p := range t.members {
-		if p.until.IsZero() && !slices.ContainsFunc(present, func(m membership.Member) bool { return m.ID == id }) {
+		switch here := slices.ContainsFunc(present, func(m membership.Member) bool { return m.ID == id }); {
+		case here && !p.until.IsZero(): // it went and came between two looks
+			p.until = time.Time{}
+		case !here && p.until.IsZero():
 			p.until = now.Add(keepDead)
-			t.members[id] = p
+		default:
+			continue
 		}
+		t.members[id] = p
 	}
 	t.trim()
 }

@@ -109,6 +109,19 @@ func TestRouteTableSync(t *testing.T) {
 	}
 }
 
+// Who went and came between two looks is present, and stays.
+func TestRouteTableSyncPresent(t *testing.T) {
+	t.Parallel()
+	table := newRouteTable("self")
+	table.observe(joined("b", "b", "10.0.0.2:1"), t0)
+	table.sync(nil, t0)
+	table.sync([]membership.Member{{ID: "b"}}, t0.Add(time.Second))
+	table.expire(t0.Add(2 * keepDead))
+	if got := table.routes(); !slices.Equal(got, []string{"10.0.0.2:1"}) {
+		t.Errorf("routes go to %q", got)
+	}
+}
+
 func TestRouteTableIsBounded(t *testing.T) {
 	t.Parallel()
 	table := newRouteTable("self")

@@ -185,7 +185,10 @@ func (b *Backplane) takeBeat(msg *nats.Msg) {
 		b.stats.malformed.Add(1)
 		return
 	}
-	if !isNew && (m.Counter != p.beats+1 || digests != p.digests) && !m.Baseline {
+	// One that is new and has beaten for long was forgotten, unless it is this node
+	// that is new.
+	missed := !isNew && (m.Counter != p.beats+1 || digests != p.digests) || isNew && b.now() > b.silent()
+	if missed && !m.Baseline {
 		b.doubt()
 	}
 	p.beats, p.digests = m.Counter, digests

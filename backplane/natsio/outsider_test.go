@@ -129,6 +129,7 @@ func TestReplySubject(t *testing.T) {
 	in := newInbox()
 	subscribe(t, a, backplane.Requests(backplane.AnyNamespace), in.handle)
 	subscribe(t, a, backplane.Gateway(backplane.AnyNamespace), in.handle)
+	subscribe(t, a, backplane.Namespace(backplane.AnyNamespace), in.handle)
 	c.meet(t)
 	for _, tt := range []struct {
 		reply          string
@@ -141,7 +142,7 @@ func TestReplySubject(t *testing.T) {
 		{"$JS.API.STREAM.DELETE.x", false, false},
 		{"sio.siod.n.pa", false, false},
 	} {
-		for at, want := range map[string]bool{"sio.siod.q.n": tt.asked, "sio.siod.g.n": tt.gateway} {
+		for at, want := range map[string]bool{"sio.siod.q.n": tt.asked, "sio.siod.g.n": tt.gateway, "sio.siod.f.n.all": false} {
 			o.raw(at, tt.reply, foreign("e", "/", 1, 0))
 			got := in.until(t, func(got []backplane.Delivery) bool { return len(got) == 1 })
 			if (got[0].Reply != nil) != want {

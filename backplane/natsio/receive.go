@@ -96,8 +96,13 @@ const (
 )
 
 func mayAsk(s backplane.Scope, reply string) bool {
-	return strings.HasPrefix(reply, inboxes) &&
-		(ofNodes(s) || s == backplane.ScopeWorker || !strings.HasPrefix(reply, nodeInboxes))
+	switch {
+	case !strings.HasPrefix(reply, inboxes):
+		return false
+	case ofNodes(s), s == backplane.ScopeWorker:
+		return true
+	}
+	return s == backplane.ScopeGateway && !strings.HasPrefix(reply, nodeInboxes)
 }
 
 // decode reads a message, or counts why it cannot.

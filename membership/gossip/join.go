@@ -33,7 +33,7 @@ func (g *Gossip) join(first chan<- struct{}) {
 			delay = firstDelay
 		} else if len(g.cfg.Join) > 0 {
 			wait = min(delay, wait)
-			delay *= 2
+			delay = min(2*delay, g.cfg.Rejoin)
 			if tried { // else the list has this node alone
 				g.log.Warn("no other node was reached", "join", g.cfg.Join, "again", wait)
 			}

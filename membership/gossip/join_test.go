@@ -163,3 +163,24 @@ func TestLost(t *testing.T) {
 	}
 	clear(a.lost)
 }
+
+// A node that is alone for long tries on.
+func TestAloneForLong(t *testing.T) {
+	t.Parallel()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := config(t, member("a"))
+	c.Join = []string{ln.Addr().String()}
+	_ = ln.Close()
+	c.Rejoin = time.Millisecond
+	a := start(t, c)
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(20 * time.Second); a.Stats().JoinFailures < 100; <-tick.C {
+		if time.Now().After(end) {
+			t.Fatalf("it tried %d times", a.Stats().JoinFailures)
+		}
+	}
+}

@@ -339,3 +339,15 @@ func TestBodyBreaks(t *testing.T) {
 		t.Errorf("half a body was dispatched")
 	}
 }
+
+// A client may leave between two steps of which none failed.
+func TestClientGoneBetweenSteps(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	f := &Forwarder{ctx: context.Background()}
+	err := f.interrupted(httptest.NewRequestWithContext(ctx, http.MethodGet, "/", nil), nil)
+	if err == nil || !strings.Contains(err.Error(), context.Canceled.Error()) {
+		t.Errorf("it is told %v", err)
+	}
+}

@@ -1,6 +1,7 @@
 package forward
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -191,7 +192,11 @@ func (f *Forwarder) bound(ctx context.Context) (context.Context, context.CancelF
 
 // interrupted names the reason if a request ended because somebody wanted it to.
 func (f *Forwarder) interrupted(r *http.Request, err error) error {
-	switch cause := r.Context().Err(); {
+	cause := r.Context().Err()
+	if err == nil { // it ended between two steps
+		err = cmp.Or(cause, f.ctx.Err())
+	}
+	switch {
 	case errors.Is(cause, context.DeadlineExceeded):
 		return &failure{Late, err}
 	case cause != nil:
