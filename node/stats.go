@@ -41,7 +41,7 @@ type Stats struct {
 	BackplaneLost       uint64 // deliveries of other nodes known to be lost
 	BackplaneUnknown    uint64 // times that some may have been lost
 	EnvelopesUnknown    uint64 // of other nodes, of a kind that this version does not know
-	EnvelopesForged     uint64 // operations where only events belong: of no node
+	EnvelopesForged     uint64 // operations where only events belong, events of another namespace: of no node
 	ServerEventsDropped uint64 // events of other nodes for which too many waited
 	Recovered           uint64
 	NotRecovered        map[string]uint64 // clients that asked for recovery and were let in anew, by reason

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
+	"time"
 
 	"github.com/siod-io/siod/backplane"
 )
@@ -18,6 +20,7 @@ var requestTests = []test{
 	{"AfterFinal", requestAfterFinal, nil},
 	{"OneNode", requestOneNode, nil},
 	{"OneOfSeveral", requestOneOfSeveral, nil},
+	{"GatewayOnce", requestGateway, nil},
 	{"Unreachable", requestUnreachable, nil},
 	{"NobodyToWaitFor", requestNobody, nil},
 	{"NewcomerAnswers", requestNewcomer, nil},
@@ -192,6 +195,35 @@ func requestOneOfSeveral(s *suite) {
 		if got := s.ask(s.ctx, a, at); got.err != nil || len(got.data) != 1 {
 			s.Errorf("%s: %+v", at, got)
 		}
+	}
+}
+
+// requestGateway: what is sent to any node comes to one of those that serve it,
+// whether or not a member is answered there.
+func requestGateway(s *suite) {
+	a, b, c := s.three()
+	at := backplane.Gateway("/")
+	var came atomic.Int64
+	for _, m := range []backplane.Backplane{b, c} {
+		s.answer(m, at, func(d backplane.Delivery) {
+			came.Add(1)
+			if d.Reply != nil {
+				s.check(d.Reply(reply(m, ""), true))
+			}
+		})
+		s.barrier(m, a)
+	}
+	const n = 10
+	for range n {
+		s.ask(s.within(20*time.Millisecond), a, at)
+	}
+	for came.Load() < n && s.ctx.Err() == nil {
+		s.check(a.Healthy(s.ctx)) // lets others run
+	}
+	s.barrier(a, b)
+	s.barrier(a, c)
+	if got := came.Load(); got != n {
+		s.Errorf("%d requests came %d times", n, got)
 	}
 }
 

@@ -66,14 +66,14 @@ func (n *Node) Join(ctx context.Context) {
 	if n.gossip == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, meetTime)
+	meet, cancel := context.WithTimeout(ctx, meetTime)
 	defer cancel()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for begun := time.Now(); ctx.Err() == nil && !n.met(time.Since(begun)); {
+	for begun := time.Now(); meet.Err() == nil && !n.met(time.Since(begun)); {
 		select {
 		case <-tick.C:
-		case <-ctx.Done():
+		case <-meet.Done():
 		}
 	}
 	meta := maps.Clone(n.gossip.Self().Meta)

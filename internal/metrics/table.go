@@ -133,7 +133,7 @@ var ofServer = []metric{
 	number("siod_recovery_bytes", "Bytes of these.", func(in *input) int { return in.RingBytes }),
 	count("siod_backplane_lost_total", "Deliveries of other nodes that are known to be lost.", func(in *input) uint64 { return in.BackplaneLost }),
 	count("siod_backplane_subscriptions_failed_total", "Rooms that fast broadcasts of other nodes do not reach.", func(in *input) uint64 { return in.SubscriptionsFailed }),
-	count("siod_backplane_envelopes_forged_total", "Operations that came where emitters may publish events only, and were dropped.", func(in *input) uint64 { return in.EnvelopesForged }),
+	count("siod_backplane_envelopes_forged_total", "What came from elsewhere and nobody may send there, and was dropped: operations where only events belong, events of another namespace.", func(in *input) uint64 { return in.EnvelopesForged }),
 	count("siod_backplane_envelopes_unknown_total", "Envelopes of other nodes of a kind that this version does not know.", func(in *input) uint64 { return in.EnvelopesUnknown }),
 	count("siod_server_events_dropped_total", "Events between servers dropped because too many waited.", func(in *input) uint64 { return in.ServerEventsDropped }),
 	count("siod_backplane_loss_unknown_total", "Times that deliveries may have been lost and could not be counted.", func(in *input) uint64 { return in.BackplaneUnknown }),
