@@ -145,4 +145,7 @@ is named by ` + "`--config FILE` or `SIOD_CONFIG`" + `. A flag wins over a varia
 
 ` + "`siod config check`" + ` says what is wrong, all of it; ` + "`siod config print`" + ` shows what is in effect and where it comes from, as a file that can be
 read back; ` + "`siod config env`" + ` does it as variables. They take the flags of ` + "`siod serve`" + `.
+
+Go's own variables hold too: ` + "`GOMEMLIMIT`" + ` bounds the memory that is used before garbage is collected, and ` + "`GOGC`" + ` replaces the server's own rule, which is
+not to collect before the heap has 32 MiB or has doubled.
 `

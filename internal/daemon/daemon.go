@@ -67,6 +67,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	if d.Log == nil {
 		d.Log = slog.New(slog.DiscardHandler)
 	}
+	defer keepHeap()()
 	c := d.Config
 	failed := make(chan error, 2)
 	var wg sync.WaitGroup

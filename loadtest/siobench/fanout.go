@@ -10,6 +10,11 @@ import (
 	"time"
 )
 
+// propagation is how long servers get to tell each other who is in the room
+// before the first broadcast: without it the first ones may miss the members on
+// other servers, on a busy machine.
+const propagation = 200 * time.Millisecond
+
 // runFanout: one sender outside the room asks for broadcasts; every member of
 // the room records when it received each.
 func runFanout(res map[string]any) error {
@@ -97,6 +102,9 @@ func runFanout(res map[string]any) error {
 				return fmt.Errorf("%d connections lost", l.lost)
 			}
 		}
+	}
+	if len(cfg.addrs) > 1 {
+		time.Sleep(propagation)
 	}
 	if err := phase(cfg.warm, 0); err != nil {
 		return err
