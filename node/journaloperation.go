@@ -71,7 +71,7 @@ func sessionsOf(sockets []*Socket) []*session {
 func (srv *Server) operateStored(d backplane.Delivery, t *target, op *operation) {
 	res, created := srv.apply(d.Envelope.Namespace, d.Envelope.Op, t, op)
 	if created {
-		_ = srv.barrier(srv.ctx) // who did not confirm is not heard of by the asking node either
+		res.Unheard = srv.unheard(d.Envelope.Timeout)
 	}
 	finishOperated(d, res)
 }

@@ -3,9 +3,10 @@ package node
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 
 	"github.com/siod-io/siod/backplane"
-	"github.com/siod-io/siod/membership"
 	"github.com/siod-io/siod/protocol"
 )
 
@@ -36,6 +37,10 @@ type operation struct {
 type operated struct {
 	Refused   []string `json:"refused,omitzero"`    // ids of sockets whose limits forbade it
 	NotStored bool     `json:"not_stored,omitzero"` // of some sessions, yet
+
+	// Unheard are nodes, with why, of which it is not known whether what they emit
+	// reaches the rooms that are new at the one that answers.
+	Unheard map[string]string `json:"unheard,omitzero"`
 }
 
 // operate carries another node's operation out. Joins and leaves are done at
@@ -73,7 +78,7 @@ func (srv *Server) operate(d backplane.Delivery) {
 			return
 		}
 		srv.spawn(d, func() {
-			_ = srv.barrier(srv.ctx) // who did not confirm is not heard of by the asking node either
+			res.Unheard = srv.unheard(env.Timeout)
 			finishOperated(d, res)
 		})
 	default:
@@ -181,23 +186,12 @@ func (ns *Namespace) unlock() {
 	}
 }
 
-// barrier returns when all other servers know of the subscriptions that this
-// one has made so far (V13): what they emit afterwards arrives.
-func (srv *Server) barrier(ctx context.Context) error {
-	if !srv.clustered() {
-		return nil
-	}
-	ctx, cancel := srv.bounded(ctx)
-	defer cancel()
-	roster, _ := membership.Roster(srv.cfg.Membership, srv.cfg.Backplane.Heard)
-	return srv.cfg.Backplane.Barrier(ctx, roster)
-}
-
 // SocketsJoin puts all addressed sockets into rooms, on every server.
 //
 // It returns nil when that is done everywhere, and what any server then emits
 // to the rooms reaches them. *PartialError names the servers of which it is not
-// known, and the sockets that a limit kept out. With ErrNotJournaled, alone or
+// known, those among them that another server did not hear of, and the sockets
+// that a limit kept out. With ErrNotJournaled, alone or
 // joined to that, it is done, and is lost for sessions whose server dies before
 // it has stored it. ctx bounds the wait; without a deadline it is
 // Config.AckTimeout.
@@ -237,20 +231,30 @@ func (b Broadcast) operate(ctx context.Context, op backplane.Op, body *operation
 	}
 	env := b.envelope(&t, protocol.Frames{})
 	env.Kind, env.Op, env.Data = backplane.KindOperation, op, encodeBody(body)
+	unheard := make(map[string]string)
 	err = srv.ask(ctx, backplane.Requests(b.ns.name), env, func(r backplane.Reply) bool {
 		var res operated
 		if decodeBody(r.Envelope, &res) {
 			partial.Missing = append(partial.Missing, res.Refused...)
 			notStored = notStored || res.NotStored
+			maps.Copy(unheard, res.Unheard)
 		}
 		return true
 	})
+	err = partial.with(err)
 	if created { // also if some did not answer: the others are to know of the rooms
-		if late := srv.barrier(ctx); err == nil {
-			err = late
+		late := srv.barrier(ctx)
+		if _, ok := errors.AsType[*backplane.PartialError](late); ok && err == error(&partial) || err == nil {
+			err = partial.with(late)
 		}
 	}
-	return unlessStored(partial.with(err), !notStored)
+	if err == nil || err == error(&partial) {
+		for _, id := range slices.Sorted(maps.Keys(unheard)) {
+			partial.name(id, unheard[id])
+		}
+		err = partial.orNil()
+	}
+	return unlessStored(err, !notStored)
 }
 
 // unlessStored adds ErrNotJournaled to an error, unless all is stored.

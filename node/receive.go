@@ -1,9 +1,11 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/siod-io/siod/backplane"
@@ -171,12 +173,19 @@ func (srv *Server) ask(ctx context.Context, to backplane.Address, env *backplane
 // add takes a backplane's partial error over.
 func (e *PartialError) add(p *backplane.PartialError) {
 	for _, id := range p.Missing {
-		e.FailedNodes = append(e.FailedNodes, FailedNode{id, "timeout"})
+		e.name(id, "timeout")
 	}
 	for _, f := range p.Failed {
-		e.FailedNodes = append(e.FailedNodes, FailedNode{f.Node, string(f.Reason)})
+		e.name(f.Node, string(f.Reason))
 	}
-	e.Err = p.Err
+	e.Err = cmp.Or(e.Err, p.Err)
+}
+
+// name adds a node, once.
+func (e *PartialError) name(id, reason string) {
+	if !slices.ContainsFunc(e.FailedNodes, func(f FailedNode) bool { return f.Node == id }) {
+		e.FailedNodes = append(e.FailedNodes, FailedNode{id, reason})
+	}
 }
 
 func (e *PartialError) orNil() error {
