@@ -21,6 +21,7 @@
 //	Logs, LogFor    []Log, Log   durable events and recovery
 //	AsOccupancy     Occupancy    rooms that become occupied or vacated anywhere
 //	AsSessions      Sessions     sessions that survive the kill of their node
+//	MaxPayload      int          what fits into an envelope, to look beforehand
 //
 // # Example
 //

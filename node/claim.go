@@ -18,6 +18,7 @@ type claim struct {
 	offset resume.Claim
 	never  bool // it wants no recovery, now or later
 	tried  bool // the session has been asked for already
+	large  bool // the session fits into no message, so its node keeps it
 }
 
 // splitClaim takes the recovery fields out of a CONNECT payload, so that the

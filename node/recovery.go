@@ -94,7 +94,11 @@ func (r *recovery) resume(ctx context.Context, s *Socket, c *claim) (*session, e
 		return nil, err // the client is gone
 	}
 	if ss == nil {
-		r.srv.stats.notRecovered[reasonUnknown].Add(1)
+		why := reasonUnknown
+		if c.large {
+			why = reasonLarge
+		}
+		r.srv.stats.notRecovered[why].Add(1)
 		return nil, nil
 	}
 	// The last quarter of what the client's way in may take is the application's:
@@ -129,6 +133,7 @@ const (
 	reasonUnknown  = resume.Verdicts + iota // no such session, or not this client's
 	reasonBehind                            // this node did not reach its position in time
 	reasonDegraded                          // servers emit past the log
+	reasonLarge                             // its node cannot hand it over, since it fits into no message
 	notRecoveredBy                          // how many there are
 )
 
@@ -140,6 +145,8 @@ func notRecoveredReason(i int) string {
 		return "behind"
 	case reasonDegraded:
 		return "degraded"
+	case reasonLarge:
+		return "large"
 	}
 	return resume.Verdict(i).String()
 }

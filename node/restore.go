@@ -27,7 +27,8 @@ func (r *recovery) restore(s *Socket, c *claim) *session {
 			if t, ok := r.askFor(ctx, backplane.Node(owner.Node), body); t.Session != nil {
 				return r.receive(ctx, s, c.pid, &t)
 			} else if ok && t.Owner == "" {
-				return nil // it ended there, or is not this client's
+				c.large = t.Large
+				return nil // it ended there, is not this client's, or cannot leave
 			}
 		}
 		t, final, ok := j.find(ctx, owner, 0)

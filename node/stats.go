@@ -15,7 +15,7 @@ type serverStats struct {
 	lost, unknownLoss, unknownEnvelopes, forgedEnvelopes  atomic.Uint64
 	serverEventsDropped                                   atomic.Uint64
 	recovered, sessionsExpired, replaysLost               atomic.Uint64
-	notJournaled, fenced, degraded                        atomic.Uint64
+	notJournaled, fenced, degraded, heldBack              atomic.Uint64
 	notRecovered                                          [notRecoveredBy]atomic.Uint64
 }
 

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	jsonv2 "github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/siod-io/siod/backplane"
 	"github.com/siod-io/siod/node/internal/resume"
@@ -29,6 +28,9 @@ type taken struct {
 	Who     identity                   `json:"who,omitzero"`
 	User    string                     `json:"user,omitzero"`
 	Data    map[string]json.RawMessage `json:"data,omitzero"`
+
+	// Large says that the session is here and fits into no message: it stays.
+	Large bool `json:"large,omitzero"`
 
 	// Until is, of a record of a session whose client is away, when the client's
 	// time is up, in milliseconds since 1970 by the clock of the node.
@@ -68,6 +70,9 @@ func (r *recovery) take(s *Socket, c *claim) *session {
 		switch {
 		case t.Session != nil:
 			return r.receive(ctx, s, pid, &t)
+		case t.Large:
+			c.large = true
+			return nil
 		case !ok, t.Owner == "", t.Owner == r.srv.id, t.Moves < moves, silent && t.Owner == next:
 			return nil
 		}
@@ -162,10 +167,10 @@ func (r *recovery) askFor(ctx context.Context, to backplane.Address, body takeBo
 		if reply.Envelope == nil || jsonv2.Unmarshal(reply.Envelope.Data, &t, takenJSON) != nil {
 			return true
 		}
-		if !ok || t.Session != nil || best.Session == nil && t.Moves > best.Moves {
+		if !ok || t.Session != nil || t.Large || best.Session == nil && t.Moves > best.Moves {
 			best, ok = t, true
 		}
-		return best.Session == nil // nobody else has it
+		return best.Session == nil && !best.Large // nobody else has it
 	})
 	return best, ok
 }
@@ -213,85 +218,4 @@ func (r *recovery) adopt(s *Socket, pid, from string, t *taken, owner backplane.
 		r.tell(home, ownedSession{pid, t.Moves})
 	}
 	return ss
-}
-
-// serveTake hands a session of this node over to another, with the socket that
-// has it thrown off.
-func (r *recovery) serveTake(node string, body takeBody) []byte {
-	if r == nil {
-		return encodeTaken(&taken{})
-	}
-	if r.session(body.PID) == nil && r.graveFrom(body) == nil {
-		r.awaitTake(body.PID)
-	}
-	if ss := r.session(body.PID); ss != nil && ss.ns == body.NS {
-		if answer := ss.handOver(node, body.Who); answer != nil {
-			return answer
-		}
-	}
-	switch g := r.graveFrom(body); {
-	case g == nil || g.node == "":
-		return encodeTaken(&taken{})
-	case g.node == node && g.answer != nil:
-		return g.answer // it was lost on the way
-	default:
-		return encodeTaken(&taken{Owner: g.node, Moves: g.moves})
-	}
-}
-
-// graveFrom is the session's grave, unless it is older than what the asking
-// node knows.
-func (r *recovery) graveFrom(body takeBody) *grave {
-	if g := r.graveOf(body.PID); g != nil && g.moves >= body.Moves {
-		return g
-	}
-	return nil
-}
-
-// handOver ends the session on this node and returns it as an answer for
-// another, or nil if the client may not have it.
-func (ss *session) handOver(node string, who identity) []byte {
-	ss.turn.Lock()
-	defer ss.turn.Unlock()
-	ss.mu.Lock()
-	if ss.over != nil || !ss.allows(who) {
-		ss.mu.Unlock()
-		return nil
-	}
-	old := ss.owner
-	ss.owner = nil
-	ss.rec.waiting.remove(ss)
-	ss.mu.Unlock()
-	if old != nil {
-		old.evict()
-	}
-	srv := ss.rec.srv
-	srv.underway.settle(srv.ctx) // what arrives there later has not been seen here
-	ss.mu.Lock()
-	// The new home must not be behind this one: what was emitted here behind an
-	// entry of the log must not overtake it there.
-	ss.history.Reached(ss.rec.feed.position())
-	state, data := ss.rec.feed.state(ss.history), ss.data
-	t := taken{Session: &state, Moves: ss.moves + 1, Who: ss.who, User: ss.user}
-	ss.over, ss.data = ErrMoved, nil // from here on nobody changes the history
-	if ss.journaled {
-		srv.journal().ended(ss.pid, ss.moves)
-	}
-	ss.mu.Unlock()
-	t.Data = srv.encodeData(data)
-	answer := encodeTaken(&t)
-	ss.rec.bury(ss.pid, &grave{node: node, moves: t.Moves, answer: answer}) // before it is forgotten: who asks finds one or the other
-	ss.rec.forget(ss)
-	return answer
-}
-
-// takenJSON keeps what applications stored as it is.
-var takenJSON = jsonv2.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
-
-func encodeTaken(t *taken) []byte {
-	b, err := jsonv2.Marshal(t, takenJSON)
-	if err != nil {
-		return nil
-	}
-	return b
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -289,6 +290,14 @@ func requestRefused(s *suite) {
 	a := s.join("a")
 	big := event(a, 1, "/")
 	big.Data = make([]byte, max(s.f.Limits.Payload, backplane.DefaultPayload)+1)
+	if most := backplane.MaxPayload(a); most < math.MaxInt {
+		big.Data = make([]byte, most+1-big.Frames.Size())
+		fits := event(a, 1, "/")
+		fits.Data = big.Data[1:]
+		if err := a.Publish(s.ctx, backplane.Requests("/"), fits); err != nil {
+			s.Errorf("an envelope as large as may be: %v", err)
+		}
+	}
 	ended, cancel := context.WithCancel(s.ctx)
 	cancel()
 	for _, tt := range []struct {

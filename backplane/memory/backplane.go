@@ -125,6 +125,11 @@ func (b *Backplane) route(to backplane.Address, env *backplane.Envelope) {
 	b.hub.route(b, to, env, nil)
 }
 
+// Limits implements backplane.Limited.
+func (b *Backplane) Limits() backplane.Limits { return b.hub.cfg.Limits }
+
+var _ backplane.Limited = (*Backplane)(nil)
+
 func (b *Backplane) check(err error, to backplane.Address, env *backplane.Envelope) error {
 	if err != nil {
 		return err

@@ -16,7 +16,7 @@ import (
 )
 
 // Backplane is a node's place in a cluster on NATS. It implements
-// backplane.Backplane and the interfaces Logged, Occupancy and Solitary there.
+// backplane.Backplane and the interfaces Logged, Occupancy, Solitary and Limited there.
 type Backplane struct {
 	cfg    Config
 	id     string
@@ -66,6 +66,7 @@ var (
 	_ backplane.Backplane = (*Backplane)(nil)
 	_ backplane.Logged    = (*Backplane)(nil)
 	_ backplane.Solitary  = (*Backplane)(nil)
+	_ backplane.Limited   = (*Backplane)(nil)
 	_ backplane.Journaled = (*Backplane)(nil)
 	_ backplane.Occupancy = (*Backplane)(nil)
 )

@@ -1,6 +1,6 @@
 // Package natsio is the backplane of a cluster, on NATS: an embedded server in
 // this process or an external one. It implements backplane.Backplane, Logged,
-// Occupancy and Solitary.
+// Occupancy, Solitary and Limited.
 //
 // It stands on backplane/subject, which makes every subject, and backplane/wire,
 // the form of messages; the server itself is in backplane/embedded or elsewhere.

@@ -73,6 +73,9 @@ func (b *Backplane) Publish(ctx context.Context, to backplane.Address, env *back
 	return b.send(to, env, "")
 }
 
+// Limits implements backplane.Limited.
+func (b *Backplane) Limits() backplane.Limits { return b.cfg.Limits }
+
 // check returns err, or why env cannot go to an address.
 func (b *Backplane) check(err error, to backplane.Address, env *backplane.Envelope) error {
 	if err != nil {
