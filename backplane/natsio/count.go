@@ -13,7 +13,9 @@ const lifeBits = 36
 func lifeOf(n uint64) uint64   { return n >> lifeBits }
 func withinOf(n uint64) uint64 { return n & (1<<lifeBits - 1) }
 
-// count is what a receiver knows of one sender on one subject.
+// count is what a receiver knows of one sender on one subject. Where emitters may
+// publish, the sender is whoever the message says, so these are figures to look at:
+// nothing may be decided by them.
 type count struct {
 	sender uint64 // hash of its name
 	last   uint64 // number of the newest message that was counted

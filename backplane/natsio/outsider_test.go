@@ -107,6 +107,32 @@ func TestOutsiders(t *testing.T) {
 	}
 }
 
+// TestForgedCounters: who writes a node's name into an event falsifies what is
+// counted for the node there, and nothing else: what the node says still comes.
+func TestForgedCounters(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	a, b, o := c.join(t, "a"), c.join(t, "b"), c.outsider(t)
+	in := newInbox()
+	room := backplane.Room("/", "r")
+	subscribe(t, b, room, in.handle)
+	c.meet(t)
+	publish(t, a, room, 1)
+	publish(t, a, room, 2)
+	in.until(t, func(got []backplane.Delivery) bool { return len(got) == 2 })
+	o.send(room, foreign("a", "/", 1, 1<<60))
+	in.until(t, func(got []backplane.Delivery) bool { return len(got) == 3 })
+	publish(t, a, room, 3)
+	got := in.until(t, func(got []backplane.Delivery) bool { return len(got) == 4 })
+	if d := got[3]; d.Envelope == nil || d.Envelope.ID != 3 || d.Envelope.Origin != "a" {
+		t.Errorf("behind a forged number came %+v", d.Envelope)
+	}
+	if s := b.Stats(); s.Delivered != 4 {
+		t.Errorf("figures %+v", s)
+	}
+	c.meet(t) // and both are heard as before
+}
+
 func equal(a, b []uint64) bool {
 	if len(a) != len(b) {
 		return false
