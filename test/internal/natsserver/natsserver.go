@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -32,6 +33,7 @@ type Server struct {
 
 	t     testing.TB
 	place Place
+	store string   // the directory
 	args  []string // the program first
 	cmd   *exec.Cmd
 	said  *log
@@ -73,7 +75,8 @@ func Start(t testing.TB, program string, places ...Place) []*Server {
 			t.Fatal(err)
 		}
 		s := &Server{Name: fmt.Sprint("nats", i), t: t, place: p, said: new(log)}
-		s.args = append(append([]string(nil), p.Via...), program, "-a", host, "-p", port, "-n", s.Name, "-js", "-sd", filepath.Join(dir, s.Name))
+		s.store = filepath.Join(dir, s.Name)
+		s.args = append(append([]string(nil), p.Via...), program, "-a", host, "-p", port, "-n", s.Name, "-js", "-sd", s.store)
 		if p.Config != "" {
 			s.args = append(s.args, "-c", p.Config)
 		}
@@ -134,6 +137,36 @@ func (s *Server) await() {
 	case <-s.said.found():
 	case <-time.After(patience):
 		s.t.Fatalf("NATS server %s is not ready:\n%s", s.Name, s.said.tail())
+	}
+}
+
+// Backup copies what the server stored, which must not run, into a directory that
+// is made.
+func (s *Server) Backup(dir string) {
+	s.t.Helper()
+	s.idle()
+	if err := os.CopyFS(dir, os.DirFS(s.store)); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// Restore puts a copy of Backup in the place of what the server stored, which must
+// not run.
+func (s *Server) Restore(dir string) {
+	s.t.Helper()
+	s.idle()
+	if err := os.RemoveAll(s.store); err != nil {
+		s.t.Fatal(err)
+	}
+	if err := os.CopyFS(s.store, os.DirFS(dir)); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *Server) idle() {
+	s.t.Helper()
+	if s.cmd != nil {
+		s.t.Fatalf("NATS server %s runs", s.Name)
 	}
 }
 
