@@ -70,7 +70,7 @@ func TestManualReconnect(t *testing.T) {
 	_, url := startServer(t, node.Config{}, echoServer)
 	c := dial(t, url, client.Config{NoReconnect: true})
 	s := connect(t, c, "/", nil)
-	lost := make(chan client.Reason, 1)
+	lost := make(chan client.Reason, 100)
 	s.OnDisconnect(func(r client.Reason) { lost <- r })
 	c.Drop()
 	next(t, lost, "disconnect")
@@ -91,6 +91,18 @@ func TestManualReconnect(t *testing.T) {
 	}
 	if n, err := client.Call[int](ctx, s, "echo", 1); n != 1 || err != nil {
 		t.Errorf("%d, %v", n, err)
+	}
+	// With a session there is nothing to do, with one that has just ended there is.
+	sid := c.SID()
+	if err := c.Reconnect(ctx); err != nil || c.SID() != sid {
+		t.Errorf("with a session: %v, session anew %v", err, c.SID() != sid)
+	}
+	for range 20 {
+		c.Drop()
+		if err := c.Reconnect(ctx); err != nil || c.SID() == sid {
+			t.Fatalf("after a break: %v, session anew %v", err, c.SID() != sid)
+		}
+		sid = c.SID()
 	}
 }
 

@@ -48,6 +48,22 @@ type Client struct {
 // No namespace is connected yet; servers end a session that stays so for some
 // seconds.
 func Dial(ctx context.Context, rawURL string, cfg Config) (*Client, error) {
+	c, err := newClient(rawURL, cfg)
+	if err != nil {
+		return nil, err
+	}
+	s, err := c.open(ctx)
+	if err != nil {
+		c.cancel()
+		c.http.CloseIdleConnections()
+		return nil, err
+	}
+	go c.run(s)
+	return c, nil
+}
+
+// newClient readies a client that has no session yet and does not run.
+func newClient(rawURL string, cfg Config) (*Client, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
@@ -72,13 +88,6 @@ func Dial(ctx context.Context, rawURL string, cfg Config) (*Client, error) {
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-	s, err := c.open(ctx)
-	if err != nil {
-		c.cancel()
-		c.http.CloseIdleConnections()
-		return nil, err
-	}
-	go c.run(s)
 	return c, nil
 }
 
@@ -153,8 +162,9 @@ func (c *Client) Drop() {
 }
 
 // Reconnect opens a new session now, if there is none, and waits until it is
-// open or the attempt has failed. Sockets that were connected connect again by
-// themselves; wait for one by its Connect.
+// open or the attempt has failed; with a session it returns nil at once. Sockets
+// that were connected connect again by themselves; wait for one by its Connect.
+// If ctx ends first, its error is returned and the attempt goes on.
 func (c *Client) Reconnect(ctx context.Context) error {
 	result := make(chan error, 1)
 	select {
@@ -276,7 +286,9 @@ func (c *Client) detach(err error) {
 func (c *Client) run(s *session) {
 	defer close(c.done)
 	for attempt := 0; ; {
+		var asked chan error
 		if s != nil {
+			asked = c.accompany(s)
 			err := s.wait()
 			c.http.CloseIdleConnections()
 			c.detach(err)
@@ -284,7 +296,7 @@ func (c *Client) run(s *session) {
 			c.cfg.Logger.LogAttrs(c.ctx, slog.LevelDebug, "session ended", slog.Any("err", err))
 		}
 		var err error
-		s, err = c.again(attempt)
+		s, err = c.again(attempt, asked)
 		if attempt++; err == nil {
 			continue
 		}
@@ -314,30 +326,50 @@ func (c *Client) gaveUp(attempts int, err error) bool {
 	return true
 }
 
-// again waits until it is time for a new session and opens one.
-func (c *Client) again(attempt int) (*session, error) {
-	result, err := c.pause(attempt)
-	if err != nil {
-		return nil, err
+// accompany tells Reconnect that there is a session, until that ends. What was
+// asked just then is for the next one, and returned.
+func (c *Client) accompany(s *session) (asked chan error) {
+	for {
+		select {
+		case <-s.ctx.Done():
+			return nil
+		case result := <-c.redial:
+			if s.ctx.Err() != nil {
+				return result
+			}
+			result <- nil
+		}
+	}
+}
+
+// again opens a new session: at once for Reconnect, which may have asked
+// already, else when it is time.
+func (c *Client) again(attempt int, asked chan error) (*session, error) {
+	if asked == nil {
+		var err error
+		if asked, err = c.pause(attempt); err != nil {
+			return nil, err
+		}
 	}
 	s, err := c.open(c.ctx)
-	if result != nil {
-		result <- err
-	}
-	if c.ctx.Err() != nil {
+	if err != nil && c.ctx.Err() != nil {
 		err = ErrClosed
+	}
+	if asked != nil {
+		asked <- err
 	}
 	return s, err
 }
 
 // pause waits for the back-off, if a socket wants a connection, or for
-// Reconnect, whose result it then returns.
+// Reconnect, whose result it then returns. Sockets that come to want one do not
+// begin the back-off anew.
 func (c *Client) pause(attempt int) (result chan error, err error) {
+	var delay <-chan time.Time
 	for {
-		var delay <-chan time.Time
-		if !c.cfg.NoReconnect && c.wanted() {
+		if delay == nil && !c.cfg.NoReconnect && c.wanted() {
 			t := time.NewTimer(c.cfg.Backoff(attempt))
-			defer t.Stop()
+			defer t.Stop() // there is one timer
 			delay = t.C
 		}
 		select {
