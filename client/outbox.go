@@ -27,7 +27,7 @@ type outbox struct {
 	wake chan struct{} // has one element if there may be something to take
 
 	mu    sync.Mutex
-	first []unit // what overtakes all else
+	pong  []unit // overtakes all else; at most one
 	queue []queued
 }
 
@@ -63,10 +63,12 @@ func (o *outbox) put(ctx context.Context, done <-chan struct{}, u unit) error {
 // the emits but without waiting.
 func (o *outbox) putNow(u unit) { o.add(queued{u, false}) }
 
-// putFirst queues a pong before all that waits.
-func (o *outbox) putFirst(u unit) {
+// putPong queues a pong before all that waits, in place of one that is not
+// written yet: as with WebSocket (RFC 6455, 5.5.3), answering the latest ping is
+// enough, and a flood of pings must not fill our memory.
+func (o *outbox) putPong(u unit) {
 	o.mu.Lock()
-	o.first = append(o.first, u)
+	o.pong = append(o.pong[:0], u)
 	o.mu.Unlock()
 	o.signal()
 }
@@ -93,10 +95,10 @@ const maxBatch = 128
 func (o *outbox) take(packets []engineio.Packet) (_ []engineio.Packet, empty bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for _, u := range o.first {
+	for _, u := range o.pong {
 		packets = u.appendTo(packets)
 	}
-	o.first = nil
+	o.pong = nil
 	n := min(len(o.queue), maxBatch)
 	for i, q := range o.queue[:n] {
 		packets = q.appendTo(packets)

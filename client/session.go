@@ -134,7 +134,7 @@ func (s *session) handle(p engineio.Packet) error {
 		return s.client.receive(s, p)
 	case engineio.Ping:
 		s.touch()
-		s.out.putFirst(unit{head: engineio.Packet{Type: engineio.Pong, Data: p.Data}})
+		s.out.putPong(unit{head: engineio.Packet{Type: engineio.Pong, Data: p.Data}})
 		return nil
 	case engineio.Noop, engineio.Pong:
 		return nil
