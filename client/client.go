@@ -37,6 +37,7 @@ type Client struct {
 	mu      sync.Mutex // guards what follows and the state of all sockets
 	session *session   // nil while there is none
 	sockets map[string]*Socket
+	asked   chan struct{} // closed when an answer is awaited; nil if no reader pauses
 	closing bool
 	err     error // why the client gave up
 }

@@ -104,7 +104,15 @@ type Config struct {
 	SendQueue int
 
 	// EventQueue is the number of events of a socket that wait for its
-	// handlers before reading stops. Zero means 1024.
+	// handlers before reading from the connection stops. Zero means 1024.
+	//
+	// Nothing else is read then either, pings included: if there is no room
+	// by the time the next ping is due, the connection ends with PingTimeout.
+	// While any socket of the client waits for an answer, to its connect or to
+	// EmitWithAck, reading goes on up to 16 times as many, and then the
+	// connection ends with EventOverflow. What was not queued is lost, unless
+	// the server recovers the session; a session whose missed events alone are
+	// too many is given up.
 	EventQueue int
 
 	// Logger gets what happens in the background: failed attempts at Debug,

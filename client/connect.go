@@ -47,7 +47,7 @@ func connectPayload(codec protocol.Codec, auth any, pid, offset string) ([]byte,
 }
 
 // connected takes the server's consent: {"sid":…,"pid":…}.
-func (s *Socket) connected(from *session, payload []byte) {
+func (s *Socket) connected(from *session, payload []byte) error {
 	var v struct {
 		SID string `json:"sid"`
 		PID string `json:"pid"`
@@ -57,13 +57,13 @@ func (s *Socket) connected(from *session, payload []byte) {
 	}
 	if v.SID == "" {
 		s.refuse(from, &ConnectError{Namespace: s.namespace, Message: "the server speaks an older revision of the protocol"})
-		return
+		return nil
 	}
 	c := s.client
 	c.mu.Lock()
 	if s.session != from || s.state != waiting {
 		c.mu.Unlock()
-		return
+		return nil
 	}
 	s.recovered = v.PID != "" && v.PID == s.pid
 	if !s.recovered {
@@ -77,13 +77,16 @@ func (s *Socket) connected(from *session, payload []byte) {
 
 	// Servers may replay missed events before the answer.
 	for _, e := range early {
-		s.deliver(from, e)
+		if err := s.deliver(from, e); err != nil {
+			return err
+		}
 	}
 	s.box.post(func() {
 		for _, fn := range s.hooks().connect {
 			fn()
 		}
 	})
+	return nil
 }
 
 // refusedBy takes the server's refusal: {"message":…,"data":…}, or a text.

@@ -49,7 +49,7 @@
 //
 // Queues are bounded. Emitting waits for room in the send queue. A socket whose
 // handlers are slower than the server holds [Config.EventQueue] events; then
-// reading stops, and with it every answer on the connection. A handler may
-// therefore wait for an answer only while its socket's queue has room; the
-// deadline of its context ends the wait in any case.
+// reading stops. Only while an answer is awaited does it go on, up to a second
+// bound that ends the connection, so a handler may wait for an answer of its own
+// server.
 package client

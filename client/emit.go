@@ -99,6 +99,7 @@ func (s *Socket) expect(session *session) (id uint64, answer <-chan Args, ok boo
 	id = s.nextAck
 	s.nextAck++
 	s.acks[id] = ch
+	s.client.expects()
 	return id, ch, true
 }
 

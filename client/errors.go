@@ -31,6 +31,7 @@ var (
 
 	errParse     = errors.New("client: bad packet from the server")
 	errTransport = errors.New("client: transport")
+	errOverflow  = errors.New("client: too many events wait for their handlers")
 )
 
 // ConnectError is the server's refusal of a namespace.
@@ -90,4 +91,8 @@ const (
 	TransportClose   Reason = "transport close"
 	TransportError   Reason = "transport error"
 	ParseError       Reason = "parse error"
+
+	// EventOverflow is not known to the JavaScript client: more events waited
+	// than Config.EventQueue allows while an answer was awaited.
+	EventOverflow Reason = "event overflow"
 )

@@ -161,21 +161,21 @@ func TestReasons(t *testing.T) {
 func TestMailbox(t *testing.T) {
 	t.Parallel()
 	var wg sync.WaitGroup
-	b := newMailbox(&wg, 2)
+	b := newMailbox(&wg)
 	open := make(chan struct{})
 	var got []string
 	note := func(s string) func() { return func() { got = append(got, s) } }
 	b.post(func() { <-open })
-	stop := make(chan struct{})
-	if !b.postEvent(stop, note("1")) || !b.postEvent(stop, note("2")) {
+	if b.postEvent(2, note("1")) != nil || b.postEvent(2, note("2")) != nil {
 		t.Fatal("no room for two events")
 	}
-	close(stop)
-	if b.postEvent(stop, note("3")) {
-		t.Error("room for a third event")
+	room := b.postEvent(2, note("3"))
+	if room == nil {
+		t.Fatal("room for a third event")
 	}
 	b.post(note("notice"))
 	close(open)
+	<-room
 	wg.Wait()
 	if diff := cmp.Diff([]string{"1", "2", "notice"}, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -184,11 +184,11 @@ func TestMailbox(t *testing.T) {
 	// Sealed, it drops events that wait and keeps notices that wait.
 	got, open = nil, make(chan struct{})
 	b.post(func() { <-open })
-	b.postEvent(nil, note("dropped"))
+	b.postEvent(1, note("dropped"))
 	b.post(note("kept"))
 	b.seal()
 	b.post(note("late"))
-	b.postEvent(nil, note("late"))
+	b.postEvent(1, note("late"))
 	close(open)
 	wg.Wait()
 	if diff := cmp.Diff([]string{"kept"}, got); diff != "" {

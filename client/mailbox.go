@@ -5,11 +5,12 @@ import "sync"
 // mailbox runs what it is given, one after the other, on a goroutine that
 // exists only while there is something to run.
 type mailbox struct {
-	wg   *sync.WaitGroup // counts the goroutine
-	room chan struct{}   // holds a token for each event that waits
+	wg *sync.WaitGroup // counts the goroutine
 
 	mu      sync.Mutex
 	items   []item
+	events  int           // among the items
+	space   chan struct{} // closed when an event leaves; nil if nobody waits
 	running bool
 	sealed  bool
 }
@@ -20,38 +21,39 @@ type item struct {
 	event bool
 }
 
-func newMailbox(wg *sync.WaitGroup, events int) *mailbox {
-	return &mailbox{wg: wg, room: make(chan struct{}, events)}
-}
+func newMailbox(wg *sync.WaitGroup) *mailbox { return &mailbox{wg: wg} }
 
 // post adds a notice. It never blocks: there are a few per connection.
-func (b *mailbox) post(run func()) { b.add(item{run: run}) }
-
-// postEvent adds an event, waiting for room until stop is closed. It reports
-// whether it did. Once it did not, no later event of the same session is added:
-// there must be no gap before the last one.
-func (b *mailbox) postEvent(stop <-chan struct{}, run func()) bool {
-	select {
-	case <-stop:
-		return false
-	default:
-	}
-	select {
-	case b.room <- struct{}{}:
-		b.add(item{run: run, event: true})
-		return true
-	case <-stop:
-		return false
-	}
-}
-
-func (b *mailbox) add(it item) {
+func (b *mailbox) post(run func()) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.add(item{run: run})
+}
+
+// postEvent adds an event if fewer than limit wait. If not, it returns a channel
+// that is closed when the next one has left.
+func (b *mailbox) postEvent(limit int, run func()) (full <-chan struct{}) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.events >= limit && !b.sealed {
+		if b.space == nil {
+			b.space = make(chan struct{})
+		}
+		return b.space
+	}
+	b.add(item{run: run, event: true})
+	return nil
+}
+
+// add is called with the mutex held.
+func (b *mailbox) add(it item) {
 	if b.sealed {
 		return
 	}
 	b.items = append(b.items, it)
+	if it.event {
+		b.events++
+	}
 	if !b.running {
 		b.running = true
 		b.wg.Go(b.drain)
@@ -76,7 +78,11 @@ func (b *mailbox) next() (item, bool) {
 		b.items[0] = item{}
 		b.items = b.items[1:]
 		if it.event {
-			<-b.room
+			b.events--
+			if b.space != nil {
+				close(b.space)
+				b.space = nil
+			}
 			if b.sealed {
 				continue
 			}

@@ -8,8 +8,6 @@ import (
 	"github.com/siod-io/siod/protocol/msgpack"
 )
 
-var errOverflow = errors.New("client: too many events before the connect was answered")
-
 // unit makes a packet ready for any transport.
 func (c *Client) unit(f protocol.Frames) (unit, error) {
 	if c.cfg.Parser == MessagePack {
@@ -37,7 +35,7 @@ func (c *Client) receive(from *session, m engineio.Packet) error {
 	}
 	switch p.Type {
 	case protocol.Connect:
-		s.connected(from, p.Payload)
+		return s.connected(from, p.Payload)
 	case protocol.ConnectError:
 		s.refusedBy(from, p.Payload)
 	case protocol.Disconnect:
@@ -87,7 +85,8 @@ func (s *Socket) event(from *session, p *protocol.Packet) error {
 	c.mu.Lock()
 	current, state := s.session == from, s.state
 	if current && state == waiting {
-		if len(s.early) == c.cfg.EventQueue {
+		if len(s.early) >= c.cfg.EventQueue*secondBound {
+			s.pid, s.offset = "", "" // or the next attempt would end in the same way
 			c.mu.Unlock()
 			return errOverflow
 		}
@@ -95,16 +94,17 @@ func (s *Socket) event(from *session, p *protocol.Packet) error {
 	}
 	c.mu.Unlock()
 	if current && state == online {
-		s.deliver(from, e)
+		return s.deliver(from, e)
 	}
 	return nil
 }
 
 // deliver queues an event and then, as it cannot be lost any more, remembers
-// its offset.
-func (s *Socket) deliver(from *session, e *Event) {
-	if !s.box.postEvent(from.ctx.Done(), func() { s.run(e) }) || e.WantsAck() {
-		return
+// its offset. After an error no later event of the session may be queued: there
+// must be no gap before the last one.
+func (s *Socket) deliver(from *session, e *Event) error {
+	if err := s.queue(from, func() { s.run(e) }); err != nil || e.WantsAck() {
+		return err
 	}
 	c := s.client
 	c.mu.Lock()
@@ -114,6 +114,7 @@ func (s *Socket) deliver(from *session, e *Event) {
 			s.offset = offset
 		}
 	}
+	return nil
 }
 
 // offset returns what a server with connection state recovery added: the last

@@ -224,6 +224,8 @@ func reason(err error) Reason {
 		return PingTimeout
 	case errors.Is(err, errParse):
 		return ParseError
+	case errors.Is(err, errOverflow):
+		return EventOverflow
 	case errors.Is(err, io.EOF), errors.Is(err, errDropped):
 		return TransportClose
 	default:

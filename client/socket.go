@@ -41,7 +41,7 @@ const (
 func newSocket(c *Client, namespace string) *Socket {
 	return &Socket{
 		client: c, namespace: namespace,
-		box:     newMailbox(&c.boxes, c.cfg.EventQueue),
+		box:     newMailbox(&c.boxes),
 		changed: make(chan struct{}),
 		refused: ErrNotConnected,
 		acks:    make(map[uint64]chan<- Args),
@@ -226,5 +226,6 @@ func (s *Socket) hello(to *session) {
 		return
 	}
 	s.session = to
+	c.expects()
 	to.out.putNow(u)
 }
