@@ -3,12 +3,16 @@ package client
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"runtime"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gobwas/ws"
@@ -183,4 +187,73 @@ func FuzzMessage(f *testing.F) {
 		}
 		t.Fatal("more messages than bytes")
 	})
+}
+
+// A pong has the time that every write has.
+func TestPongIsPatient(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ours, theirs := net.Pipe()
+		defer ours.Close()
+		defer theirs.Close()
+		w := &webSocket{conn: ours, in: bufio.NewReader(ours), max: 100, wait: 20 * time.Second}
+		read := make(chan error, 1)
+		go func() {
+			_, _, err := w.message()
+			read <- err
+		}()
+		if _, err := theirs.Write(serverFrames(t, ws.NewPingFrame(nil), ws.NewTextFrame([]byte("2")))); err != nil {
+			t.Fatal(err)
+		}
+		<-time.After(19 * time.Second) // the network takes nothing
+		_ = theirs.SetReadDeadline(time.Now().Add(time.Minute))
+		if f, err := readFrame(theirs); err != nil || f.Header.OpCode != ws.OpPong {
+			t.Errorf("got %v, %v", f.Header.OpCode, err)
+		}
+		if err := <-read; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// The context of Dial ends the wait for a server that says nothing.
+func TestDialCanceled(t *testing.T) {
+	t.Parallel()
+	upgraded := make(chan struct{})
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		conn, _, _, err := ws.UpgradeHTTP(r, w)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer conn.Close()
+		// The answer to a ping shows that the client waits for the open packet.
+		if err := ws.WriteFrame(conn, ws.NewPingFrame(nil)); err != nil {
+			t.Error(err)
+		}
+		if _, err := readFrame(conn); err != nil {
+			t.Error(err)
+		}
+		close(upgraded)
+		_, _ = io.Copy(io.Discard, conn)
+	}))
+	defer srv.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() {
+		_, err := Dial(ctx, srv.URL, Config{Transports: []Transport{WebSocket}, ConnectTimeout: time.Hour})
+		ended <- err
+	}()
+	<-upgraded
+	cancel()
+	select {
+	case err := <-ended:
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v", err)
+		}
+	case <-time.After(20 * time.Second):
+		srv.CloseClientConnections()
+		t.Error("Dial waits on")
+	}
 }

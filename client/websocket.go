@@ -28,6 +28,7 @@ type webSocket struct {
 	max  int                    // largest message
 	due  time.Time              // read deadline that is set
 	stop func() bool            // forgets the session's context
+	wait time.Duration          // for a write that answers a control frame
 	head [ws.MaxHeaderSize]byte // of the frame that is read
 
 	mu  sync.Mutex // held while a frame is written
@@ -55,7 +56,7 @@ func dialWebSocket(ctx context.Context, s *session, sid string) (*webSocket, err
 		in = bufio.NewReaderSize(conn, 2048)
 	}
 	stop := context.AfterFunc(s.ctx, func() { _ = conn.Close() })
-	return &webSocket{conn: conn, in: in, max: c.cfg.MaxMessage, stop: stop}, nil
+	return &webSocket{conn: conn, in: in, max: c.cfg.MaxMessage, stop: stop, wait: c.cfg.ConnectTimeout}, nil
 }
 
 // handshakeHeader returns the configured header with the cookies.
@@ -83,7 +84,11 @@ func openWebSocket(ctx context.Context, s *session) (*webSocket, error) {
 	if err != nil {
 		return nil, err
 	}
+	stop := context.AfterFunc(ctx, func() { _ = w.conn.Close() })
 	p, err := w.first(ctx)
+	if !stop() && ctx.Err() != nil {
+		err = ctx.Err()
+	}
 	if err == nil && p.Type != engineio.Open {
 		err = errParse
 	}
@@ -243,7 +248,8 @@ func (w *webSocket) controlFrame(h ws.Header) error {
 	}
 	switch h.OpCode {
 	case ws.OpPing:
-		return w.frames(time.Now().Add(time.Second), func(buf []byte) []byte {
+		// It may have to wait for a large message that is under way.
+		return w.frames(time.Now().Add(w.wait), func(buf []byte) []byte {
 			return appendFrame(buf, ws.OpPong, nil, payload)
 		})
 	case ws.OpClose:
