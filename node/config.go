@@ -28,7 +28,9 @@ type Config struct {
 	Membership membership.Membership
 
 	// ConnectTimeout is how long a client may stay without a namespace, and how
-	// long middleware and OnConnect may take. Zero means 20s.
+	// long middleware and OnConnect may take. A client that asks for namespaces
+	// that do not exist gets no more time; one that middleware or OnConnect
+	// refuses gets it anew. Zero means 20s.
 	ConnectTimeout time.Duration
 
 	// AckTimeout bounds calls that wait for clients or servers when their

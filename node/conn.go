@@ -96,18 +96,21 @@ func (c *conn) justKicked(name string) bool {
 // removeAt frees a slot; c.mu is held.
 func (c *conn) removeAt(i int) {
 	c.slots = slices.Delete(c.slots, i, i+1)
-	if len(c.slots) == 0 {
+	if c.idle() {
 		c.startTimer()
 	}
 }
 
-// startTimer bounds the time without a namespace; c.mu is held.
+// idle reports whether the connection is in no namespace, nor on its way into one
+// that exists: asking for others keeps no connection alive. c.mu is held.
+func (c *conn) idle() bool {
+	return !slices.ContainsFunc(c.slots, func(sl slot) bool { return sl.socket != nil || sl.way.found })
+}
+
+// startTimer bounds the time without a namespace, unless it is bounded already;
+// c.mu is held.
 func (c *conn) startTimer() {
-	if c.closed != "" {
-		return
-	}
-	if c.timer != nil {
-		c.timer.Reset(c.srv.cfg.ConnectTimeout)
+	if c.closed != "" || c.timer != nil {
 		return
 	}
 	c.timer = time.AfterFunc(c.srv.cfg.ConnectTimeout, c.idleTooLong)
@@ -122,10 +125,10 @@ func (c *conn) stopTimer() {
 	}
 }
 
-// idleTooLong ends a connection that is in no namespace, or on its way into one.
+// idleTooLong ends a connection that is still idle.
 func (c *conn) idleTooLong() {
 	c.mu.Lock()
-	idle := len(c.slots) == 0 && c.closed == ""
+	idle := c.idle() && c.closed == ""
 	c.mu.Unlock()
 	if idle {
 		c.srv.stats.connectTimeouts.Add(1)

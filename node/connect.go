@@ -20,6 +20,7 @@ type admission struct {
 	query   string
 	payload []byte
 	quick   bool            // nothing of it can block
+	found   bool            // the namespace exists; guarded by c.mu
 	ctx     context.Context // ends with the connection, and with ConnectTimeout
 	cancel  context.CancelFunc
 }
@@ -86,7 +87,6 @@ func (c *conn) admission(name string, payload []byte) *admission {
 		}
 		return nil
 	}
-	c.stopTimer()
 	c.slots = append(c.slots, slot{name: a.name, way: a})
 	c.kicked = slices.DeleteFunc(c.kicked, func(n string) bool { return n == a.name })
 	c.mu.Unlock()
@@ -146,6 +146,19 @@ func (a *admission) give() {
 	}
 }
 
+// find notes that the namespace exists, which ends the wait for one as in
+// Socket.IO 4, whatever middleware says then. If the client gave the slot up, it
+// waits on.
+func (a *admission) find() {
+	c := a.c
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if slices.ContainsFunc(c.slots, func(sl slot) bool { return sl.way == a }) {
+		a.found = true
+		c.stopTimer()
+	}
+}
+
 // take makes the slot the socket's. If it is gone, because the connection or
 // the client's interest ended, it returns why.
 func (a *admission) take(s *Socket) (gone Reason) {
@@ -173,6 +186,7 @@ func (a *admission) admit() error {
 	if err != nil {
 		return err
 	}
+	a.find()
 	s := a.socket(ns, &cl)
 	if err := a.letIn(s, &cl); err != nil {
 		ns.abandon(s)
