@@ -413,9 +413,12 @@ func (l *lifecycle) stepClosing(ev event, now time.Duration) actions {
 		}
 		return actAnswerClose | actRemove
 	case evPost:
-		if l.websocket {
+		if l.websocket || l.post {
 			return actReject
 		}
+		l.post = true
+	case evPostEnd:
+		l.post = false
 	case evGetEnd, evGetAbort:
 		l.get, l.lateGet = false, false
 	case evProbeOpen:

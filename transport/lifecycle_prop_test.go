@@ -34,6 +34,7 @@ type lifecycleWatch struct {
 	l                 lifecycle
 	now               time.Duration
 	get               bool // a poll was accepted and is not answered yet
+	post              bool // the same of a POST
 	notified, removed int
 }
 
@@ -43,6 +44,7 @@ func (w *lifecycleWatch) step(ev event) {
 	act := w.l.step(ev, w.now, "")
 	w.Logf("%v %s: %v", w.now, eventNames[ev], act)
 	w.checkGet(ev, &before, act)
+	w.checkPost(ev, act)
 	w.checkEnd(&before, act)
 	w.checkTransport(&before, act)
 	if ev == evTimer && before.due != 0 && w.now >= before.due && w.l.due != 0 && w.l.due <= w.now {
@@ -72,6 +74,18 @@ func (w *lifecycleWatch) checkGet(ev event, before *lifecycle, act actions) {
 	}
 	if w.get && before.phase != phaseClosed && w.l.phase == phaseClosed && act&answers == 0 {
 		w.Fatal("the session is over and leaves a poll waiting")
+	}
+}
+
+func (w *lifecycleWatch) checkPost(ev event, act actions) {
+	switch {
+	case ev == evPost && act&actReject == 0:
+		if w.post {
+			w.Fatal("two POSTs were accepted at once")
+		}
+		w.post = true
+	case ev == evPostEnd:
+		w.post = false
 	}
 }
 
