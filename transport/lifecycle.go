@@ -455,6 +455,8 @@ func (l *lifecycle) stepClosed(ev event) actions {
 		return actTryAgain
 	case evGetEnd, evGetAbort:
 		l.get, l.lateGet = false, false
+	case evPostEnd:
+		l.post = false
 	}
 	return 0
 }

@@ -22,7 +22,7 @@ func (e *Engine) servePost(w http.ResponseWriter, r *http.Request, s *Session, q
 	}
 	switch act, again := s.beginPost(q.stamp); {
 	case again:
-		e.accepted(w, r)
+		e.answerPost(w, r, e.repeatPost(w, r, s, q.stamp))
 		return
 	case act&actReject != 0:
 		e.refuse(w, r, &RequestError{Code: CodeBadRequest, Context: "overlapping POST, or the session left polling"})
@@ -30,14 +30,20 @@ func (e *Engine) servePost(w http.ResponseWriter, r *http.Request, s *Session, q
 	}
 	err := e.receivePost(w, r, s, q)
 	// Before the answer, upon which the client may send the next one.
-	s.step(evPostEnd)
+	s.endPost(err)
+	e.answerPost(w, r, err)
+}
+
+// answerPost tells the client whether its packets were taken.
+func (e *Engine) answerPost(w http.ResponseWriter, r *http.Request, err error) {
 	switch {
 	case err == nil:
 		e.accepted(w, r)
 	case errors.Is(err, errTooLarge):
 		e.tooLarge(w, r)
+	case errors.Is(err, errPostLasts):
+		e.refuse(w, r, &RequestError{Code: CodeBadRequest, Status: http.StatusGatewayTimeout, Context: err.Error()})
 	default:
-		s.step(evFail)
 		e.refuse(w, r, &RequestError{Code: CodeBadRequest, Context: err.Error()})
 	}
 }
@@ -47,10 +53,60 @@ func (e *Engine) servePost(w http.ResponseWriter, r *http.Request, s *Session, q
 func (s *Session) beginPost(stamp uint64) (act actions, again bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.poll != nil && s.life.phase != phaseClosed && !s.life.websocket && s.poll.retry.post(stamp) {
+	if s.poll != nil && s.life.phase != phaseClosed && !s.life.websocket && s.poll.retry.posted(stamp) {
 		return 0, true
 	}
-	return s.stepLocked(evPost, ""), false
+	if act = s.stepLocked(evPost, ""); act&actReject == 0 {
+		s.poll.retry.lastPost = stamp
+	}
+	return act, false
+}
+
+// endPost notes what became of a POST: its retry is answered in the same way.
+func (s *Session) endPost(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stepLocked(evPostEnd, "")
+	if err != nil && !errors.Is(err, errTooLarge) {
+		s.stepLocked(evFail, "")
+	}
+	s.poll.retry.postEnd(err)
+}
+
+// repeatPost returns what became of the POST that this one is a retry of. It
+// waits while that is at work, so that the client is not told that packets have
+// arrived of which some may not, but not for longer than a poll may wait. The
+// body is read, so that the HTTP server notices when the client gives up.
+func (e *Engine) repeatPost(w http.ResponseWriter, r *http.Request, s *Session, stamp uint64) error {
+	buf := getBuffer()
+	err := e.readBody(w, r, s, buf)
+	putBuffer(buf)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	retry := &s.poll.retry
+	switch {
+	case stamp != retry.lastPost:
+		err = errPostPast
+	case s.life.post:
+		result := retry.awaitPost()
+		s.mu.Unlock()
+		timer := time.NewTimer(e.timing.interval + e.timing.timeout)
+		defer timer.Stop()
+		select {
+		case err = <-result:
+			return err
+		case <-timer.C:
+			return errPostLasts
+		case <-r.Context().Done():
+			return r.Context().Err()
+		}
+	default:
+		err = retry.postErr
+	}
+	s.mu.Unlock()
+	return err
 }
 
 // guardBody bounds the wait for a request's body, also where nobody reads it:
@@ -136,6 +192,8 @@ var (
 	errSessionOver = errors.New("transport: the session is over")
 	errTooLarge    = errors.New("transport: body larger than MaxPayload")
 	errBinaryBody  = errors.New("transport: binary body in revision 4")
+	errPostPast    = errors.New("transport: a later request took the place of this retry")
+	errPostLasts   = errors.New("transport: the POST that this one repeats is still at work")
 )
 
 // readBody reads a POST's body into buf, which grows with the bytes received

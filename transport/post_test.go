@@ -3,6 +3,7 @@ package transport
 import (
 	"io"
 	"net/http/httptest"
+	"strings"
 	"testing"
 )
 
@@ -38,6 +39,16 @@ func (sp *slowPost) ends(err error, status int, body string) {
 	recv(sp.T, sp.done, "the slow post")
 	if sp.rec.Code != status || sp.rec.Body.String() != body {
 		sp.Errorf("%d %q, want %d %q", sp.rec.Code, sp.rec.Body, status, body)
+	}
+}
+
+// tooLarge sends more than is accepted and wants to be told so.
+func (sp *slowPost) tooLarge() {
+	sp.Helper()
+	_, _ = io.WriteString(sp.body, strings.Repeat("a", 100))
+	recv(sp.T, sp.done, "the slow post")
+	if sp.rec.Code != 413 {
+		sp.Errorf("%d %q, want 413", sp.rec.Code, sp.rec.Body)
 	}
 }
 

@@ -9,10 +9,13 @@ import (
 // the connection broke before it saw the answer: it bears the same "t", the
 // time stamp by which clients make every URL unique, as the last request of
 // its direction (V18). Without it such a POST would be dispatched twice and
-// the packets of such a poll lost. The first of two such polls may also be the
+// the packets of such a poll lost. The retry of a POST is answered as the POST
+// itself, when that has been handled. The first of two such polls may also be the
 // one that arrives late: it must not take what the client waits for elsewhere.
 type retry struct {
 	lastGet, lastPost uint64     // hashes of the stamps; 0: none was sent
+	postErr           error      // why the last POST was not taken, when it has ended
+	postAgain         chan error // gets the same for a retry that waits; nil if none does
 	gets              [64]uint64 // those of polls before the last, in no order: a poll of a busy client can be late by many
 	next              uint8      // the place in gets to be overwritten
 	sent              *buffer    // the last poll's answer, until the next poll comes; not to be changed
@@ -68,11 +71,28 @@ func (r *retry) get(stamp uint64, pending bool) retryKind {
 	return retryNone
 }
 
-// post notes a POST and reports whether it is a retry.
-func (r *retry) post(stamp uint64) bool {
-	again := stamp != 0 && stamp == r.lastPost
-	r.lastPost = stamp
-	return again
+// posted reports whether a POST is a retry of the last.
+func (r *retry) posted(stamp uint64) bool { return stamp != 0 && stamp == r.lastPost }
+
+// awaitPost has a retry wait for the end of the POST that it repeats, in place of
+// another that does.
+func (r *retry) awaitPost() <-chan error {
+	r.tellAgain(errPostPast)
+	r.postAgain = make(chan error, 1)
+	return r.postAgain
+}
+
+// postEnd notes what became of the last POST, and tells a retry that waits for it.
+func (r *retry) postEnd(err error) {
+	r.postErr = err
+	r.tellAgain(err)
+}
+
+func (r *retry) tellAgain(err error) {
+	if r.postAgain != nil {
+		r.postAgain <- err // has room, and gets nothing else
+		r.postAgain = nil
+	}
 }
 
 // keep holds a poll's answer for the case that it is asked for again. It is
