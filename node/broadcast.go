@@ -100,7 +100,8 @@ func (f castFlags) message(frames protocol.Frames, former transport.Former) *tra
 }
 
 // Latest says that the event is the newest value of key: while it waits for a
-// slow client, a later one with the same key replaces it. It implies Fast.
+// slow client, a later one of this namespace with the same key replaces it. It
+// implies Fast.
 func (b Broadcast) Latest(key string) Broadcast {
 	b.latest, b.durability = key, durabilityFast
 	return b
@@ -237,7 +238,7 @@ func (b *Broadcast) prepare(event string, f protocol.Frames, rooms, except []str
 
 // cast is the broadcast as this server's shards get it.
 func (b *Broadcast) cast(f protocol.Frames) transport.Cast {
-	return transport.Cast{Message: b.flags.message(f, plain{}), Volatile: b.flags&castVolatile != 0, Key: b.latest}
+	return transport.Cast{Message: b.flags.message(f, plain{}), Volatile: b.flags&castVolatile != 0, Key: b.ns.queueKey(b.latest)}
 }
 
 func (b *Broadcast) isDurable() bool {

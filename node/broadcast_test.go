@@ -334,6 +334,44 @@ func TestLatest(t *testing.T) {
 	}
 }
 
+// A key of Latest belongs to its namespace, whoever emits: a broadcast, one of
+// another server, or an emit to the socket alone.
+func TestLatestOfTwoNamespaces(t *testing.T) {
+	t.Parallel()
+	all := cluster(t, 2, func(c *node.Config) {
+		c.Transport.Queue.MaxBytes = 64 << 20
+		c.Transport.WriteTimeout = time.Minute // the client does not read for long
+	})
+	srv, other := all[0], all[1]
+	a, b := srv.Of("/a"), srv.Of("/b")
+	r := srv.raw(t, "4", "")
+	r.send("40/a,", "40/b,")
+	r.expectPrefix("40/a,")
+	r.expectPrefix("40/b,")
+	inA, inB := only(t, a), only(t, b)
+	ctx := t.Context()
+	block := strings.Repeat("x", 512<<10)
+	for range 24 { // more than the kernel takes
+		must(t, inA.Emit(ctx, "block", block))
+	}
+	for _, ns := range []*node.Namespace{a, b} {
+		must(t, ns.Broadcast().Latest("all").Emit(ctx, "all"))
+		must(t, other.Of(ns.Name()).Broadcast().Latest("far").Emit(ctx, "far"))
+	}
+	must(t, inA.Latest("own").Emit(ctx, "own"))
+	must(t, inB.Latest("own").Emit(ctx, "own"))
+	count := map[string]int{}
+	for range 24 + 6 {
+		count[r.next()[:len(`42/a,["xyz`)]]++
+	}
+	want := map[string]int{
+		`42/a,["blo`: 24, `42/a,["all`: 1, `42/b,["all`: 1, `42/a,["far`: 1, `42/b,["far`: 1, `42/a,["own`: 1, `42/b,["own`: 1,
+	}
+	if diff := cmp.Diff(want, count); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // only returns the namespace's only socket.
 func only(t *testing.T, ns *node.Namespace) *node.Socket {
 	t.Helper()

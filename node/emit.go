@@ -50,8 +50,8 @@ type Direct struct {
 func (d Direct) Volatile() Direct { d.flags |= castVolatile; return d }
 
 // Latest says that an event is the newest value of key: while it waits for a
-// slow client, a later one with the same key replaces it. It is not repeated to
-// a client that recovers.
+// slow client, a later one of this namespace with the same key replaces it. It is
+// not repeated to a client that recovers.
 func (d Direct) Latest(key string) Direct { d.key = key; return d }
 
 // Compress(false) marks an event as not worth compressing.
@@ -105,7 +105,7 @@ func (d Direct) emit(event string, f protocol.Frames) error {
 	case lasting && d.flags == 0 && s.form == formJSON:
 		return s.sendFrames(f) // without a message, which would be for sharing
 	}
-	c := transport.Cast{Message: d.flags.message(f, plain{}), Volatile: d.flags&castVolatile != 0, Key: d.key}
+	c := transport.Cast{Message: d.flags.message(f, plain{}), Volatile: d.flags&castVolatile != 0, Key: s.ns.queueKey(d.key)}
 	if err := s.send(c); err != nil && !c.Volatile {
 		return err
 	}

@@ -194,6 +194,16 @@ func (ns *Namespace) outgoing(event string, f protocol.Frames) {
 	})
 }
 
+// queueKey is a key of Latest as the queues of connections know it, which hold
+// what all namespaces send. No namespace has a comma. Envelopes hold the key as it
+// is: each server makes its own of it.
+func (ns *Namespace) queueKey(key string) string {
+	if key == "" {
+		return ""
+	}
+	return ns.name + "," + key
+}
+
 // address is where other servers hear of a broadcast to t.
 func (ns *Namespace) address(t *target) backplane.Address {
 	if len(t.rooms) != 1 {
