@@ -52,8 +52,9 @@ type Config struct {
 	// Zero means 1,000.
 	MaxRooms int
 
-	// MaxNamespaces is how many namespaces one connection may use. Zero means
-	// 16.
+	// MaxNamespaces is how many namespaces one connection may use. Those that the
+	// client has left while handlers or middleware run for them count until these
+	// have ended, against twice the number. Zero means 16.
 	MaxNamespaces int
 
 	// Mailbox is how many events of one socket wait for its handlers before

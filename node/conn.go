@@ -23,12 +23,13 @@ type conn struct {
 
 	awaiting atomic.Int32 // acknowledgements expected from this client
 
-	mu     sync.Mutex // guards the fields below
-	slots  []slot
-	timer  *time.Timer      // closes a connection that uses no namespace
-	wake   chan struct{}    // closed when a paused reader has to look again
-	closed transport.Reason // why the session ended; "" while it has not
-	kicked []string         // namespaces that the server ended, see stray
+	mu      sync.Mutex // guards the fields below
+	slots   []slot
+	lingers int              // namespaces that the client left and for which handlers still run
+	timer   *time.Timer      // closes a connection that uses no namespace
+	wake    chan struct{}    // closed when a paused reader has to look again
+	closed  transport.Reason // why the session ended; "" while it has not
+	kicked  []string         // namespaces that the server ended, see stray
 }
 
 // slot is a namespace that the client named: on its way in, or a socket.
@@ -105,6 +106,29 @@ func (c *conn) removeAt(i int) {
 // that exists: asking for others keeps no connection alive. c.mu is held.
 func (c *conn) idle() bool {
 	return !slices.ContainsFunc(c.slots, func(sl slot) bool { return sl.socket != nil || sl.way.found })
+}
+
+// full reports whether the client may enter no further namespace; c.mu is held.
+// What still runs for those that it left counts against twice the number: it may
+// leave and come back before a handler has ended, but not without end.
+func (c *conn) full() bool {
+	most := c.srv.cfg.MaxNamespaces
+	return len(c.slots) >= most || len(c.slots)+c.lingers >= 2*most
+}
+
+// leftBusy counts a socket that the client left as long as its handlers run.
+func (c *conn) leftBusy(s *Socket) {
+	c.mu.Lock()
+	c.lingers++
+	c.mu.Unlock()
+	over := func() {
+		c.mu.Lock()
+		c.lingers--
+		c.mu.Unlock()
+	}
+	if !s.behind(over) {
+		over()
+	}
 }
 
 // startTimer bounds the time without a namespace, unless it is bounded already;

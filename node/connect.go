@@ -23,6 +23,7 @@ type admission struct {
 	found   bool            // the namespace exists; guarded by c.mu
 	ctx     context.Context // ends with the connection, and with ConnectTimeout
 	cancel  context.CancelFunc
+	left    bool // the client left meanwhile, and conn.lingers counts it; conn.mu guards it
 }
 
 // connect handles a CONNECT packet on the reader's goroutine. What may block is
@@ -49,7 +50,7 @@ func (c *conn) connectRoot() error {
 	if a == nil {
 		return &transport.RequestError{Code: transport.CodeForbidden, Status: http.StatusServiceUnavailable, Context: "closed"}
 	}
-	if err := a.decide(); err != nil {
+	if _, err := a.decide(); err != nil {
 		ce := c.connectError(protocol.Root, err)
 		return &transport.RequestError{Code: transport.CodeForbidden, Status: http.StatusUnauthorized, Message: ce.Message, Context: "refused by the root namespace"}
 	}
@@ -78,7 +79,7 @@ func (c *conn) admission(name string, payload []byte) *admission {
 		c.connectAgain(a.name, s)
 		return nil
 	}
-	full := len(c.slots) >= c.srv.cfg.MaxNamespaces
+	full := c.full()
 	if full || c.closed != "" {
 		c.mu.Unlock()
 		a.cancel()
@@ -119,31 +120,45 @@ func (srv *Server) quick(name string) bool {
 	return len(t.middleware) == 0 && len(t.connect) == 0 && srv.recovery == nil
 }
 
-// run decides, and tells the client if it is refused.
+// run decides, and tells the client if it is refused: not if it has left, since it
+// may have come again and would take the refusal for that one's.
 func (a *admission) run() {
-	if err := a.decide(); err != nil {
+	if waits, err := a.decide(); err != nil && waits {
 		a.c.refuse(a.name, err)
 	}
 }
 
-// decide lets the client in, or frees its slot and says why not.
-func (a *admission) decide() error {
-	defer a.cancel()
-	err := a.admit()
-	if err != nil {
-		a.give()
+// decide lets the client in, or frees its slot and says why not, and whether the
+// client still waits for an answer.
+func (a *admission) decide() (waits bool, err error) {
+	defer a.over()
+	if err = a.admit(); err != nil {
+		waits = a.give()
 	}
-	return err
+	return waits, err
 }
 
-// give frees the slot, unless the client gave it up already.
-func (a *admission) give() {
+// over ends what decide began.
+func (a *admission) over() {
+	a.cancel()
+	a.c.mu.Lock()
+	if a.left {
+		a.c.lingers--
+	}
+	a.c.mu.Unlock()
+}
+
+// give frees the slot. It reports false if it was not there any more, because the
+// client or the connection gave it up.
+func (a *admission) give() bool {
 	c := a.c
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if i := slices.IndexFunc(c.slots, func(sl slot) bool { return sl.way == a }); i >= 0 {
+	i := slices.IndexFunc(c.slots, func(sl slot) bool { return sl.way == a })
+	if i >= 0 {
 		c.removeAt(i)
 	}
+	return i >= 0
 }
 
 // find notes that the namespace exists, which ends the wait for one as in

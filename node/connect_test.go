@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -293,6 +294,88 @@ func TestLeftWhileConnecting(t *testing.T) {
 	r.expectPrefix(`40{"sid"`)
 	r.send(`42/other,1["ping"]`)
 	r.expect("43/other,1[]")
+}
+
+// A client that left is not refused any more: it would take that for the answer to
+// its coming again.
+func TestLeftIsNotRefused(t *testing.T) {
+	t.Parallel()
+	srv := start(t, nil)
+	before := node.Running(srv.Server)
+	var n atomic.Int32
+	entered, resume := make(chan struct{}), make(chan struct{})
+	srv.Of("/a").Use(func(ctx context.Context, _ *node.Socket) error {
+		first := n.Add(1) == 1
+		entered <- struct{}{}
+		if !first {
+			<-resume
+			return nil
+		}
+		<-ctx.Done()
+		return node.Refuse("for the first", nil)
+	})
+	r := srv.raw(t, "4", "")
+	r.send("40/a,")
+	wait(t, entered, "the first")
+	r.send("41/a,", "40/a,")
+	wait(t, entered, "the second")
+	until(t, func() bool { return node.Running(srv.Server) == before+1 })
+	close(resume)
+	r.expectPrefix(`40/a,{"sid"`)
+	if n := srv.Stats().ConnectErrors; n != 0 {
+		t.Errorf("%d refusals counted", n)
+	}
+}
+
+// What runs for a client that enters and leaves again and again is bounded,
+// whatever the application does with its contexts.
+func TestEnterAndLeaveWithoutEnd(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		entry  []string // what enters, waits and leaves
+		answer string   // to the entry
+	}{
+		"middleware": {[]string{"40/use,", "41/use,"}, ""},
+		"OnConnect":  {[]string{"40/connect,", "41/connect,"}, ""},
+		"event":      {[]string{"40/event,", `42/event,["slow"]`, "41/event,"}, `40/event,{"sid"`},
+		"end":        {[]string{"40/end,", "41/end,"}, `40/end,{"sid"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			srv := start(t, func(c *node.Config) { c.MaxNamespaces = 2 })
+			before := node.Running(srv.Server)
+			entered, release := make(chan struct{}, 100), make(chan struct{})
+			end := sync.OnceFunc(func() { close(release) })
+			defer end()
+			slow := func() error {
+				entered <- struct{}{}
+				<-release
+				return nil
+			}
+			srv.Of("/use").Use(func(context.Context, *node.Socket) error { return slow() })
+			srv.Of("/connect").OnConnect(func(context.Context, *node.Socket) error { return slow() })
+			srv.Of("/event").OnEvent("slow", func(context.Context, *node.Event) error { return slow() })
+			srv.Of("/end").OnDisconnect(func(context.Context, *node.Socket, node.Reason) { _ = slow() })
+			r := srv.raw(t, "4", "")
+			for range 4 {
+				r.send(test.entry...)
+				if test.answer != "" {
+					r.expectPrefix(test.answer)
+				}
+				wait(t, entered, "the handler")
+			}
+			enter, _, _ := strings.Cut(test.entry[0][2:], ",")
+			r.send("40" + enter + ",")
+			r.expect("44" + enter + `,{"message":"Too many namespaces"}`)
+			if n := node.Running(srv.Server); n != before+4 {
+				t.Errorf("%d handlers run", n-before)
+			}
+			end()
+			until(t, func() bool { return node.Running(srv.Server) == before })
+			r.send("40" + enter + ",")
+			r.expectPrefix("40" + enter + `,{"sid"`)
+		})
+	}
 }
 
 func TestDisconnectInOnConnect(t *testing.T) {

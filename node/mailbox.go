@@ -96,6 +96,21 @@ func (s *Socket) after(f func()) {
 	}
 }
 
+// behind is after, unless there is nothing to wait for: then it reports false and
+// leaves f alone.
+func (s *Socket) behind(f func()) bool {
+	m := &s.mailbox
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.running {
+		return false
+	}
+	w := works.Get().(*work)
+	w.run = f
+	m.push(w)
+	return true
+}
+
 // push queues w and reports whether a goroutine must be started; m.mu is held.
 func (m *mailbox) push(w *work) (start bool) {
 	m.queue = append(m.queue, w)

@@ -161,12 +161,17 @@ func (c *conn) left(name string) {
 	}
 	sl := c.slots[i]
 	c.removeAt(i)
+	if sl.way != nil {
+		sl.way.left = true
+		c.lingers++
+	}
 	c.mu.Unlock()
 	if sl.way != nil {
 		sl.way.cancel() // accept will not find its slot
 		return
 	}
 	sl.socket.end(transport.ReasonClientNamespace)
+	c.leftBusy(sl.socket)
 	c.rootEnded(sl.socket)
 }
 
