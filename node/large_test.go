@@ -12,6 +12,7 @@ import (
 	"github.com/siod-io/siod/client"
 	"github.com/siod-io/siod/membership/static"
 	"github.com/siod-io/siod/node"
+	"github.com/siod-io/siod/protocol"
 )
 
 // narrow starts two servers whose messages to one another hold 8 KiB.
@@ -157,4 +158,16 @@ func TestMembersOutOfReach(t *testing.T) {
 		_, err := ns.Broadcast().CountSockets(ctx)
 		return err == nil
 	})
+}
+
+// Limits of what clients send are not those of what servers do.
+func TestManyArgumentsOfAnotherServer(t *testing.T) {
+	t.Parallel()
+	all := cluster(t, 2, nil)
+	r := all[0].raw(t, "4", "")
+	r.send("40")
+	r.expectPrefix("40")
+	const n = protocol.DefaultMaxArguments + 1
+	must(t, all[1].Of("/").Emit(t.Context(), "e", slices.Repeat([]any{1}, n)...))
+	r.expect(`42["e"` + strings.Repeat(",1", n) + "]")
 }

@@ -58,7 +58,7 @@ func (srv *Server) receive(d backplane.Delivery) {
 
 // foreign are the limits of frames that another process made: those of what
 // clients send are not theirs.
-var foreign = protocol.Limits{MaxAttachments: backplane.MaxAttachments, MaxDepth: math.MaxInt, MaxEvent: math.MaxInt, MaxNamespace: math.MaxInt}
+var foreign = protocol.Limits{MaxAttachments: backplane.MaxAttachments, MaxArguments: math.MaxInt, MaxDepth: math.MaxInt, MaxEvent: math.MaxInt, MaxNamespace: math.MaxInt}
 
 // stray reports that an event is none of the namespace that it was published for.
 // Emitters encode events themselves, and may have a right to one namespace alone:

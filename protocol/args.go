@@ -3,12 +3,15 @@ package protocol
 import (
 	"bytes"
 	"fmt"
+	"math"
 )
 
 // inlineArgs is how many arguments need no allocation of their own.
 const inlineArgs = 8
 
 type span struct{ start, end uint32 }
+
+const spanSize = 8 // bytes
 
 // Args are the arguments of a packet as they were on the wire: raw JSON, in
 // which binary values are placeholders, and the attachments they refer to. The
@@ -42,12 +45,12 @@ func ParseArgs(json []byte, bin [][]byte) (Args, error) {
 	return Limits{}.ParseArgs(json, bin)
 }
 
-// ParseArgs is the function of that name with l.MaxDepth; the number of
-// attachments is not limited.
+// ParseArgs is the function of that name with l.MaxDepth; the numbers of
+// arguments and of attachments are not limited.
 func (l Limits) ParseArgs(json []byte, bin [][]byte) (Args, error) {
 	s := newScanner(json, l.WithDefaults().MaxDepth, len(bin))
 	var a Args
-	end, err := s.arguments(0, &a, nil)
+	end, err := s.arguments(0, &a, nil, math.MaxInt)
 	if err != nil {
 		return Args{}, err
 	}
@@ -89,6 +92,17 @@ func (a Args) Size() int {
 		sp := a.span(i)
 		n += int(sp.end-sp.start) + 1
 	}
+	for _, b := range a.bin {
+		n += len(b)
+	}
+	return n
+}
+
+// Held returns the number of bytes that are kept for a: the whole text of the
+// packet that it came from, attachments, and the borders of arguments. It takes no
+// longer for many arguments than for few.
+func (a Args) Held() int {
+	n := len(a.json) + cap(a.more)*spanSize
 	for _, b := range a.bin {
 		n += len(b)
 	}

@@ -152,6 +152,36 @@ func TestDecodeArguments(t *testing.T) {
 	}
 }
 
+// What is held for arguments is what is in memory, and not only what they say.
+func TestHeld(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		text string
+		bin  []string
+		want int
+	}{
+		{`2["a"]`, nil, 6},
+		{`2["a",1,2,3,4,5,6,7,8]  `, nil, 24},
+		{`51-["a",{"_placeholder":true,"num":0}]`, []string{"12345"}, 38 + 5},
+	} {
+		p, done, err := decode(protocol.Limits{}, tt.text, tt.bin...)
+		if !done || err != nil {
+			t.Fatal(done, err)
+		}
+		if got := p.Args.Held(); got != tt.want {
+			t.Errorf("%s: %d bytes, want %d", tt.text, got, tt.want)
+		}
+	}
+	text := `2["a",` + ones(1008) + `]`
+	p, _, err := decode(protocol.Limits{}, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, least := p.Args.Held(), len(text)+8*1000; got < least || got > 2*least {
+		t.Errorf("%d bytes, want %d or somewhat more", got, least)
+	}
+}
+
 func TestRawOutOfRange(t *testing.T) {
 	t.Parallel()
 	a, err := protocol.ParseArgs([]byte(`[1]`), nil)

@@ -186,6 +186,8 @@ func TestDecodeRejects(t *testing.T) {
 		{`511-["a"]`, &protocol.LimitError{Limit: "attachments", Value: 11, Max: 10}},
 		{`599999-`, &protocol.LimitError{Limit: "attachments", Value: 99, Max: 10}},
 		{`5` + strings.Repeat("9", 100) + `-["a"]`, &protocol.LimitError{Limit: "attachments", Value: 99, Max: 10}},
+		{`2["a",` + ones(10_001) + `]`, &protocol.LimitError{Limit: "arguments", Value: 10_001, Max: 10_000}},
+		{`31[` + ones(500_000) + `]`, &protocol.LimitError{Limit: "arguments", Value: 10_001, Max: 10_000}},
 		{`51-["a",{"_placeholder":true,"num":1}]`, &protocol.SyntaxError{Offset: 8, Reason: "placeholder without attachment"}},
 		{`51-["a",{"_placeholder":true,"num":-1}]`, &protocol.SyntaxError{Offset: 8, Reason: "placeholder without attachment"}},
 		{`51-["a",{"_placeholder":true,"num":0.5}]`, &protocol.SyntaxError{Offset: 8, Reason: "placeholder without attachment"}},
@@ -218,11 +220,16 @@ func TestDecodeRejects(t *testing.T) {
 	}
 }
 
+// ones are n arguments.
+func ones(n int) string { return strings.TrimSuffix(strings.Repeat("1,", n), ",") }
+
 func TestDecodeAtTheLimits(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
 		`2["a",` + strings.Repeat("[", 63) + strings.Repeat("]", 63) + `]`,
 		`0` + strings.Repeat(`{"a":`, 64) + `1` + strings.Repeat(`}`, 64),
+		`2["a",` + ones(10_000) + `]`,
+		`31[` + ones(10_000) + `]`,
 		`2["` + strings.Repeat("e", 128) + `"]`,
 		`2["` + strings.Repeat(`\u0065`, 128) + `"]`,
 		`0/` + strings.Repeat("n", 127),
@@ -236,10 +243,14 @@ func TestDecodeAtTheLimits(t *testing.T) {
 
 func TestLimitsAreSettable(t *testing.T) {
 	t.Parallel()
-	l := protocol.Limits{MaxAttachments: 1, MaxDepth: 2, MaxEvent: 3, MaxNamespace: 4, MaxQuery: 5, MaxPending: 40}
+	l := protocol.Limits{MaxAttachments: 1, MaxArguments: 3, MaxDepth: 2, MaxEvent: 3, MaxNamespace: 4, MaxQuery: 5, MaxPending: 40}
 	tests := []struct{ text, limit string }{
 		{`51-["a"]`, ""},
 		{`52-["a"]`, "attachments"},
+		{`2["a",1,2,3]`, ""},
+		{`2["a",1,2,3,4]`, "arguments"},
+		{`31[1,2,3]`, ""},
+		{`31[1,2,3,4]`, "arguments"},
 		{`2["a",[1]]`, ""},
 		{`2["a",[[1]]]`, "json depth"},
 		{`2["abc"]`, ""},

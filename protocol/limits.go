@@ -5,6 +5,7 @@ import "github.com/siod-io/siod/protocol/internal/jsonscan"
 // Defaults of [Limits].
 const (
 	DefaultMaxAttachments = 10
+	DefaultMaxArguments   = 10_000
 	DefaultMaxDepth       = 64
 	DefaultMaxEvent       = 128
 	DefaultMaxNamespace   = 128
@@ -19,6 +20,11 @@ type Limits struct {
 	// MaxAttachments is the number of binary attachments of one packet. Zero
 	// means 10, as in socket.io-parser since 4.2.6.
 	MaxAttachments int
+
+	// MaxArguments is the number of arguments of one packet, the name of an event
+	// not counted. What is noted of each takes more memory than the shortest ones
+	// do. Zero means 10,000.
+	MaxArguments int
 
 	// MaxDepth is the number of JSON arrays and objects around a value; the
 	// argument array itself counts as one. Zero means 64. Values over 10,000
@@ -51,6 +57,7 @@ func (l Limits) WithDefaults() Limits {
 		}
 	}
 	def(&l.MaxAttachments, DefaultMaxAttachments)
+	def(&l.MaxArguments, DefaultMaxArguments)
 	def(&l.MaxDepth, DefaultMaxDepth)
 	def(&l.MaxEvent, DefaultMaxEvent)
 	def(&l.MaxNamespace, DefaultMaxNamespace)

@@ -127,7 +127,7 @@ func (d *Decoder) payload(s *scanner, i int, p *Packet) (int, error) {
 		if s.at(i) != '[' {
 			return 0, s.notA(i, reasonAck)
 		}
-		return s.arguments(i, &p.Args, nil)
+		return s.arguments(i, &p.Args, nil, d.limits.MaxArguments)
 	case Disconnect:
 		if i < len(s.Data) {
 			return 0, &SyntaxError{Offset: i, Reason: reasonDisconnect}
@@ -166,7 +166,7 @@ func (d *Decoder) event(s *scanner, i int, p *Packet) (int, error) {
 		return 0, s.notA(i, reasonEvent)
 	}
 	var name span
-	end, err := s.arguments(i, &p.Args, &name)
+	end, err := s.arguments(i, &p.Args, &name, d.limits.MaxArguments)
 	if err != nil {
 		return 0, err
 	}

@@ -34,8 +34,8 @@ func (s *scanner) at(i int) byte {
 
 // arguments reads an array that starts at i and notes its elements in a, except
 // that the first goes to name if that is not nil. It returns the index after
-// the array.
-func (s *scanner) arguments(i int, a *Args, name *span) (int, error) {
+// the array. There may be most others.
+func (s *scanner) arguments(i int, a *Args, name *span, most int) (int, error) {
 	a.json, a.bin, a.count, a.more = s.Data, nil, 0, nil
 	if s.at(i) != '[' {
 		return 0, &SyntaxError{Offset: i, Reason: reasonArray}
@@ -49,9 +49,12 @@ func (s *scanner) arguments(i int, a *Args, name *span) (int, error) {
 		if i = s.Value(start, 1); i < 0 {
 			return 0, s.err()
 		}
-		if name != nil {
+		switch {
+		case name != nil:
 			*name, name = span{uint32(start), uint32(i)}, nil
-		} else {
+		case a.count == most:
+			return 0, &LimitError{Limit: "arguments", Value: most + 1, Max: most}
+		default:
 			a.add(start, i)
 		}
 		i = s.Space(i)

@@ -80,6 +80,7 @@ type Limits struct {
 	MaxConnections       int  `json:"max_connections" zero:"no bound" doc:"Most sessions at a time; further clients get 503 and a time to come again." reload:"restart"`
 	MaxHeader            Size `json:"max_header" doc:"Largest header of a request." reload:"restart"`
 	MaxAttachments       int  `json:"max_attachments" doc:"Most binary attachments of one packet." reload:"restart"`
+	MaxArguments         int  `json:"max_arguments" doc:"Most arguments of one event or acknowledgement." reload:"restart"`
 	MaxDepth             int  `json:"max_depth" max:"10000" doc:"Most arrays and objects around a value of an event." reload:"restart"`
 	MaxEvent             Size `json:"max_event" doc:"Longest name of an event." reload:"restart"`
 	MaxNamespace         Size `json:"max_namespace" doc:"Longest name of a namespace." reload:"restart"`

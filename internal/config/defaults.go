@@ -20,7 +20,7 @@ func Default() Config {
 		},
 		Limits: Limits{
 			MaxPayload: 1_000_000, MaxHeader: 32 << 10,
-			MaxAttachments: 10, MaxDepth: 64, MaxEvent: 128, MaxNamespace: 128, MaxQuery: 4 << 10,
+			MaxAttachments: 10, MaxArguments: 10_000, MaxDepth: 64, MaxEvent: 128, MaxNamespace: 128, MaxQuery: 4 << 10,
 			MaxRoom: 256, MaxRooms: 1000, MaxNamespaces: 16, MaxDynamicNamespaces: 10_000, Mailbox: 64,
 		},
 		Rates: Rates{EventRate: 500, EventBurst: 1000, EventPause: 5 * time.Second, HandshakeRate: 20, HandshakeBurst: 100},

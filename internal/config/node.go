@@ -19,7 +19,7 @@ func (c *Config) Node() node.Config {
 		ConnectTimeout: c.ConnectTimeout,
 		AckTimeout:     c.AckTimeout,
 		Limits: protocol.Limits{
-			MaxAttachments: c.MaxAttachments, MaxDepth: c.MaxDepth, MaxEvent: int(c.MaxEvent),
+			MaxAttachments: c.MaxAttachments, MaxArguments: c.MaxArguments, MaxDepth: c.MaxDepth, MaxEvent: int(c.MaxEvent),
 			MaxNamespace: int(c.MaxNamespace), MaxQuery: int(c.MaxQuery),
 			// A packet and its attachments may be twice as long as one message.
 			MaxPending: 2 * int(c.MaxPayload),

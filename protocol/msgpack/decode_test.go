@@ -181,6 +181,8 @@ func TestDecodeRejects(t *testing.T) {
 		{"depth 65", event(1, deep(64)), "depth 65 over the limit of 64"},
 		{"depth 65 in an unknown field", "81 a178" + deep(65), "depth 65 over the limit of 64"},
 		{"eleven bins", event(11, strings.Repeat("c400", 11)), "attachments 11 over the limit of 10"},
+		{"10,001 arguments", head("02", "a464617461 dc2712 a161"+strings.Repeat("c0", 10_001)), "arguments 10001 over the limit of 10000"},
+		{"10,001 arguments of an ack", head("03", "a464617461 dc2711"+strings.Repeat("c0", 10_001)), "arguments 10001 over the limit of 10000"},
 		{"long name", head("02", "a464617461 91d981"+strings.Repeat("61", 129)), "event name length 129 over the limit of 128"},
 		{"long namespace", "82 a474797065 00 a36e7370 d9812f" + strings.Repeat("61", 128), "namespace length 129 over the limit of 128"},
 		{"long query", "82 a474797065 00 a36e7370 da10032f613f" + strings.Repeat("61", 4096), "namespace query length 4097 over the limit of 4096"},
@@ -229,7 +231,10 @@ func TestDecodeShort(t *testing.T) { // counts allocations, so not parallel
 func TestDecodeLimitsAreSettable(t *testing.T) {
 	t.Parallel()
 	var p protocol.Packet
-	l := protocol.Limits{MaxDepth: 100, MaxAttachments: 12}
+	l := protocol.Limits{MaxDepth: 100, MaxAttachments: 12, MaxArguments: 20_000}
+	if err := msgpack.Decode(wire(t, "83 a474797065 03 a36e7370 a12f a464617461 dc4e20"+strings.Repeat("c0", 20_000)), l, &p); err != nil || p.Args.Len() != 20_000 {
+		t.Errorf("20,000 arguments of 20,000: %d, %v", p.Args.Len(), err)
+	}
 	if err := msgpack.Decode(wire(t, event(1, strings.Repeat("91", 99)+"c0")), l, &p); err != nil {
 		t.Errorf("depth 100 of 100: %v", err)
 	}

@@ -106,6 +106,9 @@ func (t *transcoder) event(it item, p *protocol.Packet) error {
 
 // arguments reads n values.
 func (t *transcoder) arguments(n uint64, p *protocol.Packet) error {
+	if most := t.limits.MaxArguments; n > uint64(most) {
+		return &protocol.LimitError{Limit: "arguments", Value: most + 1, Max: most}
+	}
 	t.makeRoom()
 	if err := t.array(n, 1); err != nil {
 		return err

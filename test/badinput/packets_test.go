@@ -94,6 +94,14 @@ func TestPackets(t *testing.T) {
 			ws.ExpectBinary([]byte(b)...)
 		}
 	})
+	g.row("row 03 too many arguments", func(t *testing.T, s *target.Server) {
+		ones := func(n int) string { return strings.TrimSuffix(strings.Repeat("1,", n), ",") }
+		ends(t, s.Addr, ended, text(`42["echo",`+ones(10_001)+`]`))
+		ends(t, s.Addr, ended, text(`431[`+ones(limit/2-10)+`]`))
+		ws := connect(t, s.Addr)
+		ws.Text(`427["echo",` + ones(10_000) + `]`)
+		ws.Expect(`437[` + ones(10_000) + `]`)
+	})
 	g.row("row 03 bytes of an unfinished packet", func(t *testing.T, s *target.Server) {
 		packet := []wire.Frame{text(`4510-["echo",{"_placeholder":true,"num":0}]`)}
 		for range 10 {
