@@ -58,9 +58,12 @@ type Config struct {
 	MaxNamespaces int
 
 	// Mailbox is how many events of one socket wait for its handlers before
-	// reading from the connection pauses. While the server waits for an
-	// acknowledgement of that client, 16 times as many are taken before the
-	// connection is closed with transport.ReasonRateLimit. Zero means 64.
+	// reading from the connection pauses. It pauses, too, before more bytes wait
+	// than Transport.MaxPayload, or 1,000,000 if that is more, unless it is one
+	// event that has more; counted is what is in memory, which for MessagePack is
+	// its JSON as well. While the server waits for an acknowledgement of that
+	// client, 16 times as much is taken before the connection is closed with
+	// transport.ReasonRateLimit. Zero means 64.
 	Mailbox int
 
 	// MaxDynamic is how many namespaces OfPattern and OfFunc may create. Zero

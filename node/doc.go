@@ -35,7 +35,8 @@
 // The session's reader decodes a packet and puts it into the socket's mailbox;
 // the mailbox runs the handlers, one event at a time. Acknowledgements and the
 // ends of namespaces pass the mailbox by, so a handler may wait for its own
-// client. A full mailbox pauses the reading from its connection (R1).
+// client. A mailbox that is full, of events or of bytes, pauses the reading
+// from its connection (R1).
 //
 // # The way of a broadcast
 //

@@ -9,18 +9,24 @@ import (
 // work is one thing for a socket's handlers: an event, or a function that must
 // take its turn among the events.
 type work struct {
-	buf []byte // holds the packet's text
-	pkt protocol.Packet
-	run func() // instead of an event, if not nil
+	buf  []byte // holds the packet's text
+	pkt  protocol.Packet
+	size int    // bytes that the packet keeps
+	run  func() // instead of an event, if not nil
 }
 
 var works = sync.Pool{New: func() any { return new(work) }}
 
+// keepBuffer is the largest buffer that stays in the pool, in bytes. A small event
+// that gets it counts for what it says, so a mailbox may hold that much unseen for
+// each event.
+const keepBuffer = 16 << 10
+
 func (w *work) release() {
-	if cap(w.buf) > 64<<10 {
-		w.buf = nil // one large event must not stay in the pool
+	if cap(w.buf) > keepBuffer {
+		w.buf = nil
 	}
-	w.pkt, w.run = protocol.Packet{}, nil
+	w.pkt, w.size, w.run = protocol.Packet{}, 0, nil
 	works.Put(w)
 }
 
@@ -29,24 +35,37 @@ func (w *work) release() {
 type mailbox struct {
 	mu      sync.Mutex
 	queue   []*work
+	bytes   int // of the events in it
 	running bool
 	closed  bool
 	space   chan struct{} // the reader waits here while the queue is full
 }
 
-// secondBound is how many times its size a mailbox takes while the connection
-// waits for an answer of its own client: reading must go on for the answer to
-// arrive, but not for ever.
+// secondBound is how many times its size, in events and in bytes, a mailbox takes
+// while the connection waits for an answer of its own client: reading must go on
+// for the answer to arrive, but not for ever.
 const secondBound = 16
+
+// minMailboxBytes is what a mailbox holds where MaxPayload is less.
+const minMailboxBytes = 1_000_000
+
+// full reports whether a mailbox of times the configured bounds has no place for w.
+// One event has its place in an empty mailbox, however large. m.mu is held.
+func (m *mailbox) full(cfg *Config, times int, w *work) bool {
+	most := max(cfg.Transport.MaxPayload, minMailboxBytes)
+	return len(m.queue) >= cfg.Mailbox*times || m.bytes > 0 && (m.bytes+w.size)/times > most
+}
 
 // put hands an event to the socket's handlers. It blocks while the mailbox is
 // full, which pauses reading from the connection; it reports false if the
 // mailbox overflowed although reading could not be paused.
 func (s *Socket) put(w *work) (ok bool) {
 	m := &s.mailbox
-	size := s.ns.srv.cfg.Mailbox
+	cfg := &s.ns.srv.cfg
+	w.size += w.pkt.Args.Held()
+	counted := false // a large event may have to wait until several have gone
 	m.mu.Lock()
-	for len(m.queue) >= size && !m.closed {
+	for m.full(cfg, 1, w) && !m.closed {
 		if m.space == nil {
 			m.space = make(chan struct{})
 		}
@@ -55,7 +74,10 @@ func (s *Socket) put(w *work) (ok bool) {
 		wake, _ := s.conn.paused()
 		waits := s.conn.awaiting.Load() > 0
 		if !waits {
-			s.ns.srv.stats.pauses.Add(1)
+			if !counted {
+				s.ns.srv.stats.pauses.Add(1)
+				counted = true
+			}
 			select {
 			case <-space:
 			case <-wake:
@@ -63,7 +85,7 @@ func (s *Socket) put(w *work) (ok bool) {
 		}
 		m.mu.Lock()
 		if waits {
-			if len(m.queue) >= size*secondBound && !m.closed {
+			if m.full(cfg, secondBound, w) && !m.closed {
 				m.mu.Unlock()
 				w.release()
 				return false
@@ -114,6 +136,7 @@ func (s *Socket) behind(f func()) bool {
 // push queues w and reports whether a goroutine must be started; m.mu is held.
 func (m *mailbox) push(w *work) (start bool) {
 	m.queue = append(m.queue, w)
+	m.bytes += w.size
 	start, m.running = !m.running, true
 	return start
 }
@@ -169,6 +192,7 @@ func (m *mailbox) next() *work {
 	n := copy(m.queue, m.queue[1:])
 	m.queue[n] = nil
 	m.queue = m.queue[:n]
+	m.bytes -= w.size
 	m.wake()
 	return w
 }
@@ -200,6 +224,7 @@ func (s *Socket) closeMailbox(drop bool) {
 		if w.run != nil {
 			kept = append(kept, w)
 		} else {
+			m.bytes -= w.size
 			w.release()
 		}
 	}

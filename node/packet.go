@@ -67,6 +67,10 @@ func (h engineHandler) Binary(s *transport.Session, data []byte) {
 			c.malformed(err)
 			return
 		}
+		w.size = len(data) // beside the JSON made of it; attachments are part of both
+		for _, b := range w.pkt.Args.Attachments() {
+			w.size -= len(b)
+		}
 		c.packet(w)
 		return
 	}

@@ -90,7 +90,7 @@ type Limits struct {
 	MaxNamespaces        int  `json:"max_namespaces" doc:"Most namespaces that one connection may enter." reload:"restart"`
 	MaxDynamicNamespaces int  `json:"max_dynamic_namespaces" doc:"Most namespaces that names ending in * may bring into being." reload:"restart"`
 	KeepEmptyNamespaces  bool `json:"keep_empty_namespaces" doc:"Keep such a namespace when its last client has left." reload:"restart"`
-	Mailbox              int  `json:"mailbox" doc:"Events of one socket that may wait for its handlers before reading from it pauses." reload:"restart"`
+	Mailbox              int  `json:"mailbox" doc:"Events of one socket that may wait for its handlers before reading from it pauses. It pauses, too, before more bytes wait than max_payload, or 1MB if that is more." reload:"restart"`
 }
 
 // Rates bound how often clients may do something.
