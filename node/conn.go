@@ -1,6 +1,7 @@
 package node
 
 import (
+	"log/slog"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -210,7 +211,7 @@ func (c *conn) ended() transport.Reason {
 // malformed ends the connection of a client that broke the protocol.
 func (c *conn) malformed(err error) {
 	c.srv.stats.malformed.Add(1)
-	c.srv.cfg.Logger.Debug("malformed packet", "err", err)
+	c.srv.say(slog.LevelDebug, "malformed packet", "err", err)
 	c.session.Abort(transport.ReasonParseError)
 }
 

@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"errors"
+	"log/slog"
 )
 
 // handle runs one event through the namespace's handlers.
@@ -54,13 +55,13 @@ func (s *Socket) eventFailed(e *Event, err error) {
 	if ee, ok := errors.AsType[*EventError](err); ok {
 		answer = eventFailure{ee.Message, ee.Data}
 	} else if !errors.Is(err, errPanicked) {
-		srv.cfg.Logger.Warn("event handler failed", "ns", clip(s.ns.name), "event", clip(e.Name), "sid", s.id, "err", err)
+		srv.say(slog.LevelWarn, "event handler failed", "ns", clip(s.ns.name), "event", clip(e.Name), "sid", s.id, "err", err)
 	}
 	if !e.hasAck || e.Acked() {
 		return
 	}
 	if err := e.Ack(answer); err != nil && !errors.Is(err, ErrDisconnected) {
-		srv.cfg.Logger.Warn("data of an EventError cannot be sent", "ns", clip(s.ns.name), "event", clip(e.Name), "err", err)
+		srv.say(slog.LevelWarn, "data of an EventError cannot be sent", "ns", clip(s.ns.name), "event", clip(e.Name), "err", err)
 		_ = e.Ack(eventFailure{Error: answer.Error})
 	}
 }

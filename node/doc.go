@@ -93,6 +93,6 @@
 //	recovery.mu, feed.mu
 //
 // mailbox.mu, workers.mu, Namespace.mu, roomEvents.mu, serverEvents.mu, lapses.mu,
-// degraded.mu and those of the journal are leaves. The application's code is called under
+// degraded.mu, sparse.mu and those of the journal are leaves. The application's code is called under
 // none of them, but for OnRoom, which may run under session.turn and session.pen.
 package node

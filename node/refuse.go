@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"github.com/siod-io/siod/protocol"
 	"github.com/siod-io/siod/protocol/engineio"
@@ -35,10 +36,10 @@ func (c *conn) connectError(name string, err error) *ConnectError {
 	case errors.Is(err, errPanicked): // logged already
 	case errors.Is(err, context.Canceled): // the client is gone
 	case errors.Is(err, context.DeadlineExceeded):
-		c.srv.cfg.Logger.Warn("connecting took longer than ConnectTimeout", "ns", clip(name))
+		c.srv.say(slog.LevelWarn, "connecting took longer than ConnectTimeout", "ns", clip(name))
 		return &ConnectError{Message: "timed out"}
 	default:
-		c.srv.cfg.Logger.Warn("connection refused by an error that is not a ConnectError", "ns", clip(name), "err", err)
+		c.srv.say(slog.LevelWarn, "connection refused by an error that is not a ConnectError", "ns", clip(name), "err", err)
 	}
 	return &ConnectError{Message: "not authorized"}
 }
@@ -57,7 +58,7 @@ func (c *conn) refusal(ce *ConnectError) []byte {
 	if err == nil && len(bin) == 0 {
 		return b
 	}
-	c.srv.cfg.Logger.Warn("data of a refusal cannot be sent: it must be JSON without binary values", "err", fmt.Sprint(err))
+	c.srv.say(slog.LevelWarn, "data of a refusal cannot be sent: it must be JSON without binary values", "err", fmt.Sprint(err))
 	return c.refusal(&ConnectError{Message: ce.Message})
 }
 

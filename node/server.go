@@ -47,6 +47,7 @@ type Server struct {
 	feed         *feed     // nil without a log
 	subs         []backplane.Subscription
 	stats        serverStats
+	sparse       sparse
 }
 
 // New returns a server that is ready to be mounted, with the namespace "/".

@@ -113,7 +113,14 @@ func (srv *Server) guard(handler string, f func() error) (err error) {
 
 func (srv *Server) panicked(handler string, p any, attrs ...any) {
 	srv.stats.panics.Add(1)
+	left, ok := srv.sparse.admit("panic of "+handler, time.Now()) // which hides no other handler's
+	if !ok {
+		return
+	}
 	attrs = append(attrs, "handler", handler, "panic", p, "stack", string(debug.Stack()))
+	if left > 0 {
+		attrs = append(attrs, "left_out", left)
+	}
 	srv.cfg.Logger.Error("handler panicked", attrs...)
 }
 
