@@ -62,8 +62,14 @@ func (e *Engine) servePoll(w http.ResponseWriter, r *http.Request, s *Session, q
 	switch s.poll.retry.get(q.stamp, s.life.get) {
 	case retryResend:
 		body, contentType := append([]byte(nil), s.poll.retry.sent.b...), s.poll.retry.contentType
+		number := s.poll.retry.answer()
 		s.mu.Unlock()
-		_ = e.respond(w, r, contentType, body, true)
+		err := e.respond(w, r, contentType, body, true)
+		s.mu.Lock()
+		if s.poll.retry.lost(number, q.stamp, err) {
+			s.stepLocked(evFail, "")
+		}
+		s.mu.Unlock()
 		return
 	case retryReplace:
 		s.poll.replace()
@@ -111,10 +117,11 @@ func (e *Engine) servePoll(w http.ResponseWriter, r *http.Request, s *Session, q
 	contentType := p.finish(q)
 	buf.b = p.dst
 	s.poll.retry.keep(q.stamp, buf, contentType)
+	number := s.poll.retry.answer()
 	s.mu.Unlock()
 	err := e.respond(w, r, contentType, buf.b, !p.plain)
 	s.mu.Lock()
-	if err != nil {
+	if s.poll.retry.lost(number, q.stamp, err) {
 		s.stepLocked(evFail, "")
 	}
 	s.poll.retry.written(buf)

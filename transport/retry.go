@@ -20,6 +20,9 @@ type retry struct {
 	next              uint8      // the place in gets to be overwritten
 	sent              *buffer    // the last poll's answer, until the next poll comes; not to be changed
 	contentType       string
+	number            uint32 // of the last poll, which its retries have, too
+	writing           int    // answers to it that are being written
+	reached           bool   // one of them was written
 }
 
 var stampSeed = maphash.MakeSeed()
@@ -67,6 +70,8 @@ func (r *retry) get(stamp uint64, pending bool) retryKind {
 		r.next++
 	}
 	r.lastGet = stamp
+	r.number++
+	r.writing, r.reached = 0, false
 	r.release()
 	return retryNone
 }
@@ -111,6 +116,26 @@ func (r *retry) written(b *buffer) {
 	if b.busy = false; b != r.sent {
 		putBuffer(b)
 	}
+}
+
+// answer notes that an answer to the last poll is about to be written, and
+// returns the poll's number. lost is due afterwards.
+func (r *retry) answer() (number uint32) {
+	r.writing++
+	return r.number
+}
+
+// lost notes how the writing of an answer ended, and reports whether the client
+// cannot have it: a connection that broke says nothing if the poll was, or may
+// yet be, answered on another one, or if the client has polled again, for which
+// it needs the answer. Without a stamp that next poll may be a retry.
+func (r *retry) lost(number uint32, stamp uint64, err error) bool {
+	if stamp == 0 || number != r.number {
+		return stamp == 0 && err != nil
+	}
+	r.writing--
+	r.reached = r.reached || err == nil
+	return !r.reached && r.writing == 0
 }
 
 // release lets the kept answer go: the client has it.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -238,41 +237,4 @@ func TestPollBehindItsRetry(t *testing.T) {
 	if len(s.app.closed) != 0 {
 		t.Error("the session has ended")
 	}
-}
-
-// A client whose connection breaks while its poll is answered asks again before
-// the server has noticed.
-func TestPollRetryWhileAnswered(t *testing.T) {
-	t.Parallel()
-	s := start(t, Config{})
-	p := s.openPolling("EIO=4")
-	p.session().Send(NewText([]byte("a")), 0, false)
-	p.query += "&t=a1"
-	w := &stuckWriter{header: make(http.Header), writing: make(chan struct{}), release: make(chan struct{})}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		s.engine.ServeHTTP(w, httptest.NewRequest(http.MethodGet, s.engine.Path()+"?"+p.query, nil))
-	}()
-	recv(t, w.writing, "the answer")
-	p.polls("4a")
-	close(w.release)
-	recv(t, done, "the first poll's end")
-	p.polls("4a")
-}
-
-// stuckWriter is a response that is not written before it is released.
-type stuckWriter struct {
-	header           http.Header
-	writing, release chan struct{}
-}
-
-func (w *stuckWriter) Header() http.Header { return w.header }
-func (w *stuckWriter) WriteHeader(int)     {}
-func (w *stuckWriter) Flush()              {}
-
-func (w *stuckWriter) Write(b []byte) (int, error) {
-	close(w.writing)
-	<-w.release
-	return len(b), nil
 }
