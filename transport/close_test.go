@@ -3,11 +3,14 @@ package transport
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/gobwas/ws"
+
+	"github.com/siod-io/siod/internal/testlog"
 )
 
 func contains(s, sub string) bool { return strings.Contains(s, sub) }
@@ -266,10 +269,12 @@ func TestOpenAndClose(t *testing.T) {
 	}
 }
 
-// A panic of the handler costs its session, not the process.
+// A panic of the handler costs its session, not the process, nor can a client fill
+// the log with them.
 func TestHandlerPanics(t *testing.T) {
 	t.Parallel()
-	s := start(t, Config{})
+	var log testlog.Buffer
+	s := start(t, Config{Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	s.app.onText = func(*Session, []byte) { panic("text") }
 	c := s.dial("EIO=4&transport=websocket")
 	c.opens()
@@ -282,5 +287,13 @@ func TestHandlerPanics(t *testing.T) {
 	p.gone()
 	if st := s.engine.Stats(); st.HandlerPanics != 2 {
 		t.Errorf("%d panics", st.HandlerPanics)
+	}
+	if n := log.Count("handler panicked"); n != 1 {
+		t.Errorf("%d panics logged at once", n)
+	}
+	s.engine.panicLog.Store(0) // as if the time had passed
+	s.engine.panicked("later")
+	if n := log.Count("handler panicked"); n != 2 {
+		t.Errorf("%d panics logged in all", n)
 	}
 }

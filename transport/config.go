@@ -124,7 +124,8 @@ type Config struct {
 	// session: the diagnosis that the client is not given.
 	OnRefused func(*RequestError)
 
-	// Logger receives panics of the handler, at error level. Nil discards.
+	// Logger receives panics of the handler, at error level: one in 10s with its
+	// stack, while Stats.HandlerPanics counts all. Nil discards.
 	Logger *slog.Logger
 }
 

@@ -30,6 +30,7 @@ type Engine struct {
 	epoch        time.Time
 	next         atomic.Uint32
 	stats        stats
+	panicLog     atomic.Int64 // engine time from which on a panic is logged
 	sessions     [sessionBuckets]sessionBucket
 
 	count   atomic.Int64   // sessions, of which the last may be about to open

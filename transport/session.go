@@ -27,7 +27,7 @@ const (
 // count that time against the client. data is valid until the call returns.
 //
 // A panic of Text or Binary ends the session with ReasonTransportError and is
-// logged; other sessions do not notice.
+// logged (see Config.Logger); other sessions do not notice.
 type Handler interface {
 	// Open is called when the handshake is done. An error refuses the session:
 	// no other call follows for it, and over polling the client is sent the

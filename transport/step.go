@@ -286,7 +286,15 @@ func (s *Session) survive() {
 	}
 }
 
+// panicLogEvery is the time between two panics that are logged: a client that
+// knows which event panics can send it again and again.
+const panicLogEvery = 10 * time.Second
+
 func (e *Engine) panicked(r any) {
 	e.stats.panics.Add(1)
+	now := int64(e.now())
+	if next := e.panicLog.Load(); now < next || !e.panicLog.CompareAndSwap(next, now+int64(panicLogEvery)) {
+		return
+	}
 	e.cfg.Logger.Error("handler panicked", "panic", r, "stack", string(debug.Stack()))
 }
