@@ -227,7 +227,7 @@ func TestAllocsAlone(t *testing.T) {
 // Fan-out to other members allocates nothing either, once queues have grown.
 func TestAllocsShared(t *testing.T) {
 	_, m := members(t, Config{}, "a", "b", "c")
-	ctx := deadline(t)
+	ctx := t.Context()
 	got := make(chan struct{}, 2)
 	for _, b := range m[1:] {
 		if _, err := b.Subscribe(room, func(backplane.Delivery) { got <- struct{}{} }); err != nil {
@@ -237,7 +237,7 @@ func TestAllocsShared(t *testing.T) {
 	env := numbered(m[0], 1)
 	n := testing.AllocsPerRun(500, func() {
 		if err := m[0].Publish(ctx, room, env); err != nil {
-			t.Error(err)
+			t.Fatal(err) // nothing would come
 		}
 		<-got
 		<-got
