@@ -209,6 +209,7 @@ func TestRecoveryTrimmedMeanwhile(t *testing.T) {
 	must(t, p.client.Reconnect(t.Context()))
 	until(t, func() bool { return srv.Stats().ReplaysLost == 1 })
 	until(t, func() bool { return srv.Stats().SessionsWaiting == 1 })
+	until(t, func() bool { return p.client.SID() == "" }) // the client knows, too
 	p.back()
 	if p.Recovered() || recovered.Load() != 1 || srv.Stats().NotRecovered["trimmed"] != 1 {
 		t.Errorf("recovered %v, OnConnect was told so %d times, refused %v", p.Recovered(), recovered.Load(), srv.Stats().NotRecovered)
