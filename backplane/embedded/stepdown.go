@@ -13,9 +13,12 @@ import (
 )
 
 const (
-	stepPoll  = 25 * time.Millisecond
-	stepAgain = 500 * time.Millisecond // when what came back is given up again
-	stepPeer  = 5 * time.Second        // for how long a peer that was heard counts as there
+	stepPoll = 25 * time.Millisecond
+	stepAsk  = 500 * time.Millisecond // for the answer of the one who leads the stores
+	stepPeer = 5 * time.Second        // for how long a peer that was heard counts as there
+
+	// For how long a lead that came back is kept, which doubles each time.
+	stepKeep, stepKeepMost = time.Second, 4 * time.Second
 )
 
 // StepDown gives up the lead of the streams that this server leads and of the
@@ -31,7 +34,7 @@ func (s *Server) StepDown(ctx context.Context) error {
 	}
 	tick := time.NewTicker(stepPoll)
 	defer tick.Stop()
-	var asked time.Time
+	var pace stepPace
 	for {
 		led, err := s.leads()
 		if err != nil {
@@ -43,8 +46,7 @@ func (s *Server) StepDown(ctx context.Context) error {
 		if led.alone {
 			return fmt.Errorf("embedded: step down %s: %w", s.cfg.Name, ErrAlone)
 		}
-		if time.Since(asked) >= stepAgain {
-			asked = time.Now()
+		if pace.due(led.own, time.Now()) {
 			err = s.giveUp(ctx, led)
 		}
 		select {
@@ -58,8 +60,35 @@ func (s *Server) StepDown(ctx context.Context) error {
 	}
 }
 
+// stepPace says when to give up. The first time is at once. Each time stores an
+// entry, and whoever has not got it cannot be elected: a lead that comes back for
+// that reason has to be kept until the others have caught up, or it comes back
+// for ever.
+type stepPace struct {
+	since time.Time     // of the lead; zero: nothing is led
+	keep  time.Duration // for how long it is kept
+}
+
+// due is to be asked again and again.
+func (p *stepPace) due(own bool, now time.Time) bool {
+	switch {
+	case !own:
+		p.since = time.Time{}
+		return false
+	case p.since.IsZero():
+		p.since = now
+	}
+	if now.Sub(p.since) < p.keep {
+		return false
+	}
+	p.since = now
+	p.keep = min(max(stepKeep, 2*p.keep), stepKeepMost)
+	return true
+}
+
 // lead is what a server leads, or what nobody leads just now.
 type lead struct {
+	own       bool // it leads something itself
 	meta      bool
 	alone     bool // no other store node was heard lately
 	streams   []string
@@ -77,6 +106,7 @@ func (s *Server) leads() (l lead, err error) {
 	}
 	if m := info.Meta; m != nil && (m.Leader == s.cfg.Name || m.Leader == "") {
 		l.meta = true
+		l.own = m.Leader == s.cfg.Name
 		l.alone = !slices.ContainsFunc(m.Replicas, func(p *natsd.PeerInfo) bool {
 			return !p.Offline && p.Active < stepPeer
 		})
@@ -91,10 +121,12 @@ func (s *Server) leads() (l lead, err error) {
 		}
 		if s.leaderless(st.Cluster) {
 			l.streams = append(l.streams, st.Name)
+			l.own = l.own || s.leadsGroup(st.Cluster)
 		}
 		for _, c := range st.Consumer {
 			if c.Cluster != nil && len(c.Cluster.Replicas) > 0 && s.leaderless(c.Cluster) {
 				l.consumers = append(l.consumers, [2]string{st.Name, c.Name})
+				l.own = l.own || s.leadsGroup(c.Cluster)
 			}
 		}
 	}
@@ -105,6 +137,8 @@ func (s *Server) leads() (l lead, err error) {
 func (s *Server) leaderless(c *natsd.ClusterInfo) bool {
 	return c == nil || c.Leader == "" || c.Leader == s.cfg.Name
 }
+
+func (s *Server) leadsGroup(c *natsd.ClusterInfo) bool { return c != nil && c.Leader == s.cfg.Name }
 
 // giveUp steps down from everything. What this server does not lead, it leaves
 // alone.
@@ -130,7 +164,7 @@ func (s *Server) giveUpMeta(ctx context.Context) error {
 		return err
 	}
 	defer nc.Close()
-	ctx, cancel := context.WithTimeout(ctx, stepAgain)
+	ctx, cancel := context.WithTimeout(ctx, stepAsk)
 	defer cancel()
 	m, err := nc.RequestWithContext(ctx, natsd.JSApiLeaderStepDown, nil)
 	if err != nil {
