@@ -135,7 +135,14 @@ func TestRecovery(t *testing.T) {
 				ch <- n
 			}
 		}
-		s.On("news", collect(got))
+		var newest string // offset
+		collected := collect(got)
+		s.On("news", func(e *client.Event) {
+			if err := e.Args.DecodeArg(e.Args.Len()-1, &newest); err != nil {
+				t.Error(err)
+			}
+			collected(e)
+		})
 		speaker.On("news", collect(said))
 		lost := make(chan client.Reason, 1)
 		s.OnDisconnect(func(r client.Reason) { lost <- r })
@@ -157,6 +164,9 @@ func TestRecovery(t *testing.T) {
 		for round := range 3 {
 			say(n)
 			all, want, n = append(all, next(t, got, "event")), append(want, n), n+1
+			if _, offset := s.Recovery(); offset != newest {
+				t.Errorf("offset %s behind the handler of %s", offset, newest)
+			}
 			away.Drop()
 			next(t, lost, "disconnect")
 			for range round {

@@ -45,7 +45,8 @@
 // when [Client.Done] is closed.
 //
 // One mutex guards the state of a client and its sockets. No handler is called
-// and nothing is sent while it is held.
+// and nothing is sent while it is held; those of mailboxes and of the send queue
+// are taken behind it.
 //
 // Queues are bounded. Emitting waits for room in the send queue. A socket whose
 // handlers are slower than the server holds [Config.EventQueue] events; then

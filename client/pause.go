@@ -14,19 +14,20 @@ const secondBound = 16
 // session, which pauses the server, unless an answer is awaited, which would
 // arrive behind the event. By the time the next ping is due, the server, whose
 // pings are not read either, has given the session up.
-func (s *Socket) queue(from *session, run func()) error {
+// take is to queue it if fewer events than the given number wait.
+func (s *Socket) queue(from *session, take func(limit int) (full <-chan struct{})) error {
 	c := s.client
 	for {
 		if from.ctx.Err() != nil {
 			return context.Cause(from.ctx)
 		}
-		room := s.box.postEvent(c.cfg.EventQueue, run)
+		room := take(c.cfg.EventQueue)
 		if room == nil {
 			return nil
 		}
 		awaits, asked := c.awaits(from)
 		if awaits {
-			if s.box.postEvent(c.cfg.EventQueue*secondBound, run) != nil {
+			if take(c.cfg.EventQueue*secondBound) != nil {
 				return errOverflow
 			}
 			return nil

@@ -32,7 +32,8 @@ func TestAnswersWakeReader(t *testing.T) {
 		full, other := socket("/full"), socket("/other")
 		open := make(chan struct{})
 		queued := make(chan error, 10)
-		queue := func() { queued <- full.queue(from, func() { <-open }) }
+		take := func(limit int) <-chan struct{} { return full.box.postEvent(limit, func() { <-open }) }
+		queue := func() { queued <- full.queue(from, take) }
 		paused := func(want bool) {
 			t.Helper()
 			synctest.Wait()

@@ -99,22 +99,25 @@ func (s *Socket) event(from *session, p *protocol.Packet) error {
 	return nil
 }
 
-// deliver queues an event and then, as it cannot be lost any more, remembers
-// its offset. After an error no later event of the session may be queued: there
-// must be no gap before the last one.
+// deliver queues an event for the handlers. After an error no later event of the
+// session may be queued: there must be no gap before the last one.
 func (s *Socket) deliver(from *session, e *Event) error {
-	if err := s.queue(from, func() { s.run(e) }); err != nil || e.WantsAck() {
-		return err
-	}
+	return s.queue(from, func(limit int) (full <-chan struct{}) { return s.take(from, limit, e) })
+}
+
+// take queues an event, if fewer than limit wait, and remembers its offset, as it
+// cannot be lost any more: before a handler can see it and ask for Recovery.
+func (s *Socket) take(from *session, limit int, e *Event) (full <-chan struct{}) {
 	c := s.client
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if s.session == from && s.pid != "" {
+	full = s.box.postEvent(limit, func() { s.run(e) })
+	if full == nil && !e.WantsAck() && s.session == from && s.pid != "" {
 		if offset, ok := e.offset(); ok {
 			s.offset = offset
 		}
 	}
-	return nil
+	return full
 }
 
 // offset returns what a server with connection state recovery added: the last
