@@ -3,6 +3,7 @@ package kill
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -73,6 +74,12 @@ func newOutage(t testing.TB) *outage {
 	o := &outage{t: t, all: startServers(t, 4, func(s *settings) { s.Rooms, s.Rate = *roomCount, *rate/4 })}
 	o.asker, o.near = o.all[0], *o.all[0].addr.Load()
 	await(t, o.asker, o.asker.acked)
+	// A server that was never heard yet would be named as unreachable.
+	for deadline := time.Now().Add(patience); o.count() != nil; <-time.After(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("the servers do not hear each other: %v", o.count())
+		}
+	}
 	o.from, o.to = o.dial(o.near), o.dial(*o.all[3].addr.Load())
 	o.to.OnAny(func(e *client.Event) {
 		if got, ok := o.waiting.LoadAndDelete(e.Name); ok {
@@ -141,12 +148,7 @@ func (o *outage) measure(long time.Duration, often int) map[string][]time.Durati
 			_, err := o.from.EmitWithAck(ctx, "echo", 1)
 			return err
 		},
-		"request": func(context.Context, int) error {
-			if line := o.asker.ask("count"); len(line) < 2 {
-				return fmt.Errorf("no answer")
-			}
-			return nil
-		},
+		"request": func(context.Context, int) error { return o.count() },
 		"connect": func(ctx context.Context, _ int) error {
 			c, s, err := reach(ctx, o.near)
 			if err == nil {
@@ -180,6 +182,17 @@ func (o *outage) measure(long time.Duration, often int) map[string][]time.Durati
 	}
 	busy.Wait()
 	return took
+}
+
+// count has the asker count the sockets of all servers.
+func (o *outage) count() error {
+	switch line := o.asker.ask("count"); {
+	case line == nil:
+		return errors.New("no answer")
+	case word(line, 2) != "":
+		return errors.New(word(line, 2))
+	}
+	return nil
 }
 
 // cast has the near server emit to all, and waits until the client of the far

@@ -85,6 +85,9 @@ func startServers(t testing.TB, n int, change func(*settings)) (all []*process) 
 	t.Cleanup(func() {
 		for _, p := range all {
 			p.kill()
+			if t.Failed() {
+				t.Logf("%s said at last:\n%s", p.name, p.complaints(15))
+			}
 		}
 	})
 	var join []string
