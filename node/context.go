@@ -47,7 +47,7 @@ func (c *socketContext) AfterFunc(f func()) (stop func() bool) {
 		return func() bool { return false }
 	}
 	if c.doneFns == nil {
-		c.doneFns = make(map[int]func())
+		c.doneFns = make(map[uint32]func())
 	}
 	id := c.nextDone
 	c.nextDone++

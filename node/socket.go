@@ -18,14 +18,16 @@ type Reason = transport.Reason
 // use. A socket that ended stays readable; sending on it returns
 // ErrDisconnected.
 type Socket struct {
-	ns      *Namespace
-	conn    *conn
-	id      string
-	auth    []byte // the CONNECT payload, raw JSON; nil is an empty object
-	query   string // that an old client added to the namespace
-	user    atomic.Pointer[string]
-	form    transport.Form
-	mailbox mailbox
+	ns    *Namespace
+	conn  *conn
+	id    string
+	auth  []byte // the CONNECT payload, raw JSON; nil is an empty object
+	query string // that an old client added to the namespace
+	user  atomic.Pointer[string]
+	form  transport.Form
+
+	recovered bool // set on the way in
+	mailbox   mailbox
 
 	// Guarded by the room index's lock.
 	places  []place
@@ -37,23 +39,22 @@ type Socket struct {
 	mu       sync.Mutex // guards the fields below
 	state    socketState
 	leaving  leaving
+	nextDone uint32 // of doneFns
 	reason   Reason
 	hold     []transport.Cast // what is sent while OnConnect runs
 	data     map[string]any
 	acks     map[uint64]*pendingAck
 	nextAck  uint64
 	done     chan struct{}
-	doneFns  map[int]func() // of Context().AfterFunc
-	nextDone int
+	doneFns  map[uint32]func() // of Context().AfterFunc
 
-	// Of recovery. asked, claimed and recovered are set on the way in; rec and
-	// due under both locks when the socket enters, before anybody else sees it.
-	asked     identity         // whom the client proved to be
-	claimed   backplane.Offset // what a recovered client has
-	life      uint64           // of the feed, in which that was judged
-	recovered bool
-	rec       *session    // nil if the client cannot recover
-	due       resume.Span // what the client is to get first
+	// Of recovery. asked and claimed are set on the way in; rec and due under both
+	// locks when the socket enters, before anybody else sees it.
+	asked   identity         // whom the client proved to be
+	claimed backplane.Offset // what a recovered client has
+	life    uint64           // of the feed, in which that was judged
+	rec     *session         // nil if the client cannot recover
+	due     resume.Span      // what the client is to get first
 }
 
 type socketState uint8
